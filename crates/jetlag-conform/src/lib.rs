@@ -1,0 +1,1 @@
+//! Replays scenarios on real nats-server processes and compares.

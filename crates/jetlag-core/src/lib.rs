@@ -1,0 +1,1 @@
+//! A NATS JetStream server as a state machine: no IO, no clock, no randomness.

@@ -1,0 +1,201 @@
+//! Subjects and filters: validity, matching, subsets, overlap. Rules of `server/sublist.go` (2.15).
+
+use std::borrow::Borrow;
+use std::fmt;
+use std::ops::Deref;
+use std::sync::Arc;
+
+/// A valid subject, with or without wildcards. Cheap to clone.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Subject(Arc<str>);
+
+/// A text that is no subject.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is not a valid subject: tokens are separated by single dots, hold no white space, and `>` comes last")]
+pub struct SubjectError(pub String);
+
+impl Subject {
+    /// Takes a subject that may hold the wildcards `*` and `>`.
+    pub fn new(text: impl Into<Arc<str>>) -> Result<Subject, SubjectError> {
+        let text = text.into();
+        if is_valid_filter(&text) { Ok(Subject(text)) } else { Err(SubjectError(text.to_string())) }
+    }
+
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether it holds no wildcard.
+    pub fn is_literal(&self) -> bool {
+        is_valid_literal(&self.0)
+    }
+}
+
+impl Deref for Subject {
+    type Target = str;
+    fn deref(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Borrow<str> for Subject {
+    fn borrow(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Subject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Debug for Subject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&*self.0, f)
+    }
+}
+
+/// Whether `text` is a valid subject in which wildcards are allowed.
+pub fn is_valid_filter(text: &str) -> bool {
+    let mut full = false;
+    !text.is_empty()
+        && text.split('.').all(|token| {
+            let after_full = full;
+            full |= token == ">";
+            !after_full && !token.is_empty() && !token.contains([' ', '\t', '\r', '\n', '\x0c'])
+        })
+}
+
+/// Whether `text` is a valid subject without wildcards.
+pub fn is_valid_literal(text: &str) -> bool {
+    is_valid_filter(text) && text.split('.').all(|token| token != "*" && token != ">")
+}
+
+/// Whether the literal `subject` matches `filter`.
+pub fn matches(filter: &str, subject: &str) -> bool {
+    let mut subject = subject.split('.');
+    for wanted in filter.split('.') {
+        match (wanted, subject.next()) {
+            (">", Some(_)) => return true,
+            ("*", Some(_)) => {}
+            (wanted, Some(token)) if wanted == token => {}
+            _ => return false,
+        }
+    }
+    subject.next().is_none()
+}
+
+/// Whether everything that `filter` matches is matched by `wider` too.
+pub fn is_subset_of(filter: &str, wider: &str) -> bool {
+    let mut filter = filter.split('.');
+    for wanted in wider.split('.') {
+        match (wanted, filter.next()) {
+            (">", Some(_)) => return true,
+            ("*", Some(token)) if token != ">" => {}
+            (wanted, Some(token)) if wanted == token => {}
+            _ => return false,
+        }
+    }
+    filter.next().is_none()
+}
+
+/// Whether some literal subject matches both filters.
+pub fn filters_overlap(a: &str, b: &str) -> bool {
+    let (mut a, mut b) = (a.split('.'), b.split('.'));
+    loop {
+        match (a.next(), b.next()) {
+            (Some(">"), Some(_)) | (Some(_), Some(">")) => return true,
+            (Some("*"), Some(_)) | (Some(_), Some("*")) => {}
+            (Some(x), Some(y)) if x == y => {}
+            (None, None) => return true,
+            _ => return false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn validity() {
+        for (text, filter, literal) in [
+            ("a", true, true),
+            ("a.b.c", true, true),
+            ("a.*.c", true, false),
+            ("a.>", true, false),
+            (">", true, false),
+            ("a.>.b", false, false),
+            ("", false, false),
+            ("a..b", false, false),
+            (".a", false, false),
+            ("a.", false, false),
+            ("a b", false, false),
+            ("a*", true, true),
+            ("$JS.API.>", true, false),
+        ] {
+            assert_eq!((is_valid_filter(text), is_valid_literal(text)), (filter, literal), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn matching() {
+        for (filter, subject, expected) in [
+            ("a", "a", true),
+            ("a", "b", false),
+            ("a.*", "a.b", true),
+            ("a.*", "a", false),
+            ("a.*", "a.b.c", false),
+            ("a.>", "a.b.c", true),
+            ("a.>", "a", false),
+            (">", "a", true),
+            ("*.b", "a.b", true),
+        ] {
+            assert_eq!(matches(filter, subject), expected, "{filter} {subject}");
+        }
+    }
+
+    #[test]
+    fn subset_and_overlap() {
+        for (a, b, subset, overlap) in [
+            ("a.b", "a.*", true, true),
+            ("a.*", "a.b", false, true),
+            ("a.>", "a.*", false, true),
+            ("a.*", "a.>", true, true),
+            ("a.>", ">", true, true),
+            ("a.*.c", "a.b.*", false, true),
+            ("a.b", "c.>", false, false),
+            ("a", "a.>", false, false),
+        ] {
+            assert_eq!((is_subset_of(a, b), filters_overlap(a, b)), (subset, overlap), "{a} {b}");
+        }
+    }
+
+    fn tokens(wild: bool) -> impl Strategy<Value = String> {
+        let token = if wild { "[ab*]" } else { "[ab]" };
+        (proptest::collection::vec(token, 1..4), any::<bool>()).prop_map(move |(mut tokens, full)| {
+            if wild && full {
+                tokens.push(">".into());
+            }
+            tokens.join(".")
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn matching_respects_subset_and_overlap(a in tokens(true), b in tokens(true), subject in tokens(false)) {
+            if is_subset_of(&a, &b) && matches(&a, &subject) {
+                prop_assert!(matches(&b, &subject));
+            }
+            if matches(&a, &subject) && matches(&b, &subject) {
+                prop_assert!(filters_overlap(&a, &b));
+            }
+            prop_assert_eq!(filters_overlap(&a, &b), filters_overlap(&b, &a));
+            prop_assert_eq!(matches(&a, &subject), is_subset_of(&subject, &a));
+        }
+    }
+}

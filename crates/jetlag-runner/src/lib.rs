@@ -1,0 +1,1 @@
+//! Runs a scenario on a backend: transcript, comparison, blessing, checks.

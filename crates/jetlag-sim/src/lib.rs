@@ -1,0 +1,1 @@
+//! The simulation: virtual clock, world, links, clients and workers.

@@ -1,0 +1,1 @@
+//! One record a thing that happened: digest, JSONL, rendering, difference.

@@ -1,0 +1,1 @@
+//! Deterministic NATS JetStream for tests: virtual time, faults, exact assertions.
