@@ -1,1 +1,23 @@
-//! The NATS client protocol as a sans-IO codec.
+//! The NATS client protocol as a sans-IO codec: bytes in, frames out, and back.
+//!
+//! Here: what the two sides say to each other, [`ServerFrame`] and [`ClientFrame`], one module each; the [`Decoder`], which turns bytes
+//! that arrive in any pieces into frames; the two JSON bodies, [`ServerInfo`] and [`ConnectOptions`].
+//!
+//! Not here: sockets, time, and what JetStream means by a message.
+//!
+//! This crate is internal to jetlag and moves in lock step with it.
+
+mod client_frame;
+mod decoder;
+mod error;
+mod handshake;
+mod server_frame;
+
+pub use client_frame::ClientFrame;
+pub use decoder::{Decoder, Frame};
+pub use error::WireError;
+pub use handshake::{ConnectOptions, ServerInfo};
+pub use server_frame::ServerFrame;
+
+/// Bytes that nats-server accepts in one control line of a client, unless configured otherwise (`max_control_line`).
+pub const MAX_CONTROL_LINE: usize = 4096;
