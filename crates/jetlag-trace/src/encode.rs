@@ -139,3 +139,149 @@ fn text32(text: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(&(text.len() as u32).to_le_bytes());
     out.extend_from_slice(text);
 }
+
+#[cfg(test)]
+mod tests {
+    use jetlag_model::{Duration, Time};
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::{Key, Kind, Trace};
+
+    /// A record that uses every part of the table and every type of value.
+    fn everything() -> Record {
+        Record::new(Time::from_nanos(0x0102), Place::link("w1", Direction::Down), Kind::Lost)
+            .caused_by(0)
+            .by_rule("r")
+            .with(Key::Stream, "S")
+            .with(Key::Payload, &b"\xff"[..])
+            .with(Key::Duplicate, true)
+            .with(Key::StreamSeq, 7_u64)
+            .with(Key::Delivered, (2_u64, 1_u64))
+            .with(Key::Delay, Duration::from_nanos(-2))
+            .with(Key::Count, -1_i64)
+    }
+
+    #[test]
+    fn the_bytes_are_those_of_the_table() {
+        let expected: &[&[u8]] = &[
+            &[0; 8],
+            &[2, 1, 0, 0, 0, 0, 0, 0],
+            &[3, 2, 0, 0, 0],
+            b"w1",
+            b"\x04lost",
+            &[1, 0, 0, 0, 0, 0, 0, 0, 0],
+            &[1, 1, 0, 0, 0],
+            b"r",
+            &[7],
+            b"\x06stream\x03\x01\x00\x00\x00S",
+            b"\x07payload\x04\x01\x00\x00\x00\xff",
+            b"\x09duplicate\x02\x01",
+            b"\x0astream-seq\x00\x07\x00\x00\x00\x00\x00\x00\x00",
+            b"\x09delivered\x06\x02\x00\x00\x00\x00\x00\x00\x00\x01\x00\x00\x00\x00\x00\x00\x00",
+            b"\x05delay\x05\xfe\xff\xff\xff\xff\xff\xff\xff",
+            b"\x05count\x01\xff\xff\xff\xff\xff\xff\xff\xff",
+        ];
+        let mut bytes = Vec::new();
+        encode(&everything(), &mut bytes);
+        assert_eq!(bytes, expected.concat());
+    }
+
+    #[test]
+    fn the_digest_is_that_of_the_bytes() {
+        assert_eq!(Trace::new().digest().0, xxhash_rust::xxh3::xxh3_128(b"jetlag-trace/1"));
+
+        let mut trace = Trace::new();
+        let mut bytes = b"jetlag-trace/1".to_vec();
+        trace.push(Record::new(Time::START, Place::Script, Kind::Ok));
+        trace.push(everything());
+        trace.records().iter().for_each(|record| encode(record, &mut bytes));
+        assert_eq!(trace.digest().0, xxhash_rust::xxh3::xxh3_128(&bytes));
+        assert_eq!(
+            trace.digest().to_string(),
+            "16df3575835f1e8d07f655f73e435a7a",
+            "the digest of a trace is a promise: a new encoding needs a new schema name"
+        );
+    }
+
+    #[test]
+    fn a_digest_shows_all_its_digits() {
+        assert_eq!(Digest(0xab).to_string(), "000000000000000000000000000000ab");
+    }
+
+    fn place() -> impl Strategy<Value = Place> {
+        prop_oneof![
+            Just(Place::Script),
+            Just(Place::Server),
+            "[a-c]{0,2}".prop_map(Place::client),
+            "[a-c]{0,2}".prop_map(|client| Place::link(client, Direction::Up)),
+            "[a-c]{0,2}".prop_map(|client| Place::link(client, Direction::Down)),
+        ]
+    }
+
+    fn value() -> impl Strategy<Value = crate::Value> {
+        prop_oneof![
+            (0_u64..3).prop_map(Value::from),
+            (-2_i64..2).prop_map(Value::from),
+            any::<bool>().prop_map(Value::from),
+            "[a-c]{0,3}".prop_map(Value::from),
+            "[a-c]{0,3}".prop_map(|text| Value::from(text.as_bytes())),
+            (-2_i64..2).prop_map(|ns| Value::from(Duration::from_nanos(ns))),
+            (0_u64..3, 0_u64..3).prop_map(Value::from),
+        ]
+    }
+
+    fn record() -> impl Strategy<Value = Record> {
+        let fields = proptest::collection::vec((0..Key::ALL.len(), value()), 0..4);
+        let rule = proptest::option::of("[a-c]{0,2}");
+        (0_u64..3, place(), 0..Kind::ALL.len(), proptest::option::of(0_u64..2), rule, fields).prop_map(
+            |(at, place, kind, cause, rule, fields)| {
+                let mut record = Record::new(Time::from_nanos(at), place, Kind::ALL[kind]);
+                record.cause = cause;
+                record.rule = rule.map(Into::into);
+                fields.into_iter().fold(record, |record, (index, value)| record.with(Key::ALL[index], value))
+            },
+        )
+    }
+
+    fn digest(records: &[Record]) -> Digest {
+        let mut hasher = Hasher::new();
+        records.iter().for_each(|record| hasher.add(record));
+        hasher.digest()
+    }
+
+    proptest! {
+        /// No two different runs have the same bytes, wherever a name or a payload ends.
+        #[test]
+        fn digests_are_equal_exactly_when_records_are(
+            left in proptest::collection::vec(record(), 0..3),
+            right in proptest::collection::vec(record(), 0..3),
+        ) {
+            prop_assert_eq!(digest(&left) == digest(&right), left == right);
+            prop_assert_eq!(digest(&left), digest(&left.clone()));
+        }
+
+        #[test]
+        fn one_nanosecond_or_one_bit_of_a_payload_moves_the_digest(
+            records in proptest::collection::vec(record(), 1..20),
+            payload in proptest::collection::vec(any::<u8>(), 1..300),
+            (index, byte, bit) in (any::<proptest::sample::Index>(), any::<proptest::sample::Index>(), 0_u8..8),
+        ) {
+            let mut records = records;
+            let index = index.index(records.len());
+            records[index].fields.set(Key::Payload, payload.as_slice());
+            let before = digest(&records);
+
+            let mut later = records.clone();
+            later[index].at += Duration::from_nanos(1);
+            prop_assert_ne!(digest(&later), before);
+
+            let mut flipped = payload.clone();
+            flipped[byte.index(payload.len())] ^= 1_u8 << bit;
+            records[index].fields.set(Key::Payload, flipped.as_slice());
+            prop_assert_ne!(digest(&records), before);
+            records[index].fields.set(Key::Payload, payload.as_slice());
+            prop_assert_eq!(digest(&records), before);
+        }
+    }
+}

@@ -164,11 +164,11 @@ impl Line<'_> {
         self.words(&names);
     }
 
-    /// What something is about, in the shortest clear form: `ORDERS/WORK:1#2`, `p2`, a subject, or a name.
+    /// What something is about, in the shortest clear form: `ORDERS/WORK:1#2`, `ORDERS:1`, `p2`, a subject, or a name.
     fn reference(&mut self) {
         let fields = self.fields;
         let names = names(fields);
-        if let (Some(names), Some(_), Some(seq)) = (&names, fields.value(Key::Consumer), fields.uint(Key::StreamSeq)) {
+        if let (Some(names), Some(seq)) = (&names, fields.uint(Key::StreamSeq)) {
             let attempt = fields.uint(Key::DeliveryCount).map_or(String::new(), |count| format!("#{count}"));
             self.words(&format!("{names}:{seq}{attempt}"));
             self.skip(&[Key::Stream, Key::Consumer, Key::StreamSeq, Key::DeliveryCount, Key::ConsumerSeq, Key::Subject, Key::Pull]);
