@@ -1,1 +1,49 @@
-fn main() {}
+//! Chores of this repository: `cargo xtask test` is the whole test suite, `cargo xtask tidy` the rules no compiler checks.
+//!
+//! Only the command line is read here; each command lives in its module.
+
+mod command;
+mod determinism;
+mod server;
+mod test;
+mod tidy;
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use anyhow::Context;
+use clap::{Parser, Subcommand};
+
+use command::Workspace;
+
+/// Chores of this repository.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Cli {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Run everything: format, lints, tests, documentation, tidy, scenarios, determinism, conformance
+    Test(test::Options),
+    /// Check the rules that neither the compiler nor clippy knows
+    Tidy,
+    /// Format the Rust sources
+    Fmt,
+}
+
+fn main() -> anyhow::Result<ExitCode> {
+    let cli = Cli::parse();
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("xtask stands directly under the repository's root")?;
+    let workspace = Workspace::open(root)?;
+    match cli.task {
+        Task::Test(options) => test::run(&workspace, &options),
+        Task::Tidy => tidy::run(&workspace),
+        Task::Fmt => {
+            let formatted = workspace.cargo(&["fmt", "--all"]).status().context("cargo fmt could not be started")?.success();
+            Ok(if formatted { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+        }
+    }
+}

@@ -1,0 +1,269 @@
+//! `cargo xtask test`: the steps, one after the other whatever fails, then a table and one closing line. What a step checks stands elsewhere.
+
+use std::cell::OnceCell;
+use std::process::{Command, ExitCode};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, bail};
+
+use crate::command::{Profile, Workspace, watch};
+use crate::{determinism, server, tidy};
+
+/// Options of `cargo xtask test`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Options {
+    /// Run this step only; may be given several times
+    #[arg(long, value_name = "NAME", value_parser = STEPS.map(|(name, _)| name))]
+    step: Vec<String>,
+    /// Compare with this nats-server: a path or a URL; JETLAG_NATS_SERVER says the same
+    #[arg(long, value_name = "PATH_OR_URL")]
+    server: Option<String>,
+}
+
+type Step = fn(&Context<'_>) -> anyhow::Result<Tally>;
+
+const STEPS: [(&str, Step); 9] = [
+    ("fmt", |context| context.succeeds(&["fmt", "--all", "--check"], &[])),
+    ("clippy", |context| context.succeeds(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"], &[])),
+    ("test", |context| context.counts(&["test", "--workspace", "--no-fail-fast", "--lib", "--bins", "--tests", "--examples"])),
+    ("doctest", |context| context.counts(&["test", "--workspace", "--no-fail-fast", "--doc"])),
+    ("doc", |context| context.succeeds(&["doc", "--workspace", "--no-deps"], &[("RUSTDOCFLAGS", "-D warnings")])),
+    ("tidy", |context| Ok(Tally::one(tidy::check(context.workspace)? == 0))),
+    ("run", run_scenarios),
+    ("determinism", |context| Ok(Tally { passed: determinism::check(context.workspace)?, ..Tally::default() })),
+    ("conform", conform),
+];
+
+/// What a step, or all of them, came to.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Tally {
+    passed: usize,
+    failed: usize,
+    skipped: usize,
+    /// Why something was skipped or failed, if the step knows more than its output has shown.
+    note: String,
+}
+
+/// What the steps share.
+struct Context<'a> {
+    workspace: &'a Workspace,
+    given_server: Option<String>,
+    /// Looked for once; `None` inside means there is none.
+    server: OnceCell<Option<String>>,
+    /// Without a server, fail instead of skipping.
+    require_servers: bool,
+}
+
+struct Row {
+    name: &'static str,
+    tally: Tally,
+    time: Duration,
+}
+
+/// Runs the steps asked for.
+pub(crate) fn run(workspace: &Workspace, options: &Options) -> anyhow::Result<ExitCode> {
+    let require_servers = std::env::var_os("JETLAG_REQUIRE_SERVERS").is_some_and(|value| value == "1");
+    let given_server = options.server.clone().or_else(|| std::env::var("JETLAG_NATS_SERVER").ok());
+    let context = Context { workspace, given_server, server: OnceCell::new(), require_servers };
+    let mut rows = Vec::new();
+    for (name, step) in STEPS {
+        if !options.step.is_empty() && !options.step.iter().any(|asked| asked == name) {
+            continue;
+        }
+        println!("== {name}");
+        let start = Instant::now();
+        let tally = step(&context).unwrap_or_else(|error| {
+            println!("{error:#}");
+            Tally { failed: 1, note: first_line(&error), ..Tally::default() }
+        });
+        rows.push(Row { name, tally, time: start.elapsed() });
+    }
+    let failed = rows.iter().any(|row| row.tally.failed > 0);
+    print!("\n{}", table(&rows));
+    Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+impl Context<'_> {
+    /// Whether `cargo ARGS` succeeds.
+    fn succeeds(&self, args: &[&str], environment: &[(&str, &str)]) -> anyhow::Result<Tally> {
+        let mut command = self.workspace.cargo(args);
+        let status = command.envs(environment.iter().copied()).status().context("cargo could not be started")?;
+        Ok(Tally::one(status.success()))
+    }
+
+    /// Runs `cargo ARGS` and adds up what its test programs report.
+    fn counts(&self, args: &[&str]) -> anyhow::Result<Tally> {
+        let mut tally = Tally::default();
+        let mut command = self.workspace.cargo(args);
+        if let Some(server) = self.server()? {
+            command.env("JETLAG_NATS_SERVER", server);
+        }
+        let succeeded = watch(&mut command, |line| tally.add(test_result(line).unwrap_or_default()))?;
+        if tally.failed == 0 && !succeeded {
+            tally.failed = 1;
+            tally.note = "the tests could not be built, or a test program broke off".to_owned();
+        }
+        Ok(tally)
+    }
+
+    /// The server to compare with, if there is any way to one.
+    fn server(&self) -> anyhow::Result<Option<&str>> {
+        if self.server.get().is_none() {
+            let found = server::find(self.workspace, self.given_server.as_deref())?;
+            return Ok(self.server.get_or_init(|| found).as_deref());
+        }
+        Ok(self.server.get().and_then(Option::as_deref))
+    }
+
+    /// How many scenario files there are.
+    fn scenarios(&self) -> anyhow::Result<usize> {
+        let mut count = 0;
+        let mut directories = vec![self.workspace.root.join("scenarios")];
+        while let Some(directory) = directories.pop() {
+            for entry in std::fs::read_dir(&directory).with_context(|| format!("{} could not be read", directory.display()))? {
+                let path = entry?.path();
+                if path.is_dir() {
+                    directories.push(path);
+                } else if path.extension().is_some_and(|extension| extension == "scn") {
+                    count += 1;
+                }
+            }
+        }
+        Ok(count)
+    }
+
+    /// All scenarios passed, or `command` failed.
+    fn all_scenarios(&self, command: &mut Command) -> anyhow::Result<Tally> {
+        let status = command.status().context("cargo run could not be started")?;
+        if !status.success() {
+            bail!("jetlag failed: {status}");
+        }
+        Ok(Tally { passed: self.scenarios()?, ..Tally::default() })
+    }
+}
+
+fn run_scenarios(context: &Context<'_>) -> anyhow::Result<Tally> {
+    context.all_scenarios(context.workspace.jetlag(Profile::Release).arg("run"))
+}
+
+fn conform(context: &Context<'_>) -> anyhow::Result<Tally> {
+    match context.server()? {
+        Some(server) => context.all_scenarios(context.workspace.jetlag(Profile::Release).args(["conform", "--server", server])),
+        None if context.require_servers => bail!("{}", server::HINT),
+        None => Ok(Tally { skipped: context.scenarios()?, note: server::HINT.to_owned(), ..Tally::default() }),
+    }
+}
+
+impl Tally {
+    fn one(passed: bool) -> Tally {
+        Tally { passed: usize::from(passed), failed: usize::from(!passed), ..Tally::default() }
+    }
+
+    fn add(&mut self, other: Tally) {
+        self.passed += other.passed;
+        self.failed += other.failed;
+        self.skipped += other.skipped;
+    }
+
+    fn verdict(&self) -> &'static str {
+        match self {
+            Tally { failed: 1.., .. } => "fail",
+            Tally { passed: 0, skipped: 1.., .. } => "skip",
+            _ => "pass",
+        }
+    }
+}
+
+/// What a test program's closing line says.
+fn test_result(line: &str) -> Option<Tally> {
+    let counts = line.strip_prefix("test result: ")?.split_once(". ")?.1;
+    let mut tally = Tally::default();
+    for part in counts.split("; ") {
+        let Some((number, what)) = part.split_once(' ') else { continue };
+        let Ok(number) = number.parse() else { continue };
+        match what {
+            "passed" => tally.passed = number,
+            "failed" => tally.failed = number,
+            "ignored" => tally.skipped = number,
+            _ => {}
+        }
+    }
+    Some(tally)
+}
+
+/// The rows aligned, and the closing line.
+fn table(rows: &[Row]) -> String {
+    use std::fmt::Write as _;
+
+    let mut total = Tally::default();
+    let mut text = format!("{:<12} {:<7} {:>7} {:>7} {:>7} {:>9}\n", "step", "verdict", "passed", "failed", "skipped", "time");
+    for Row { name, tally, time } in rows {
+        let Tally { passed, failed, skipped, note } = tally;
+        let row = format!("{name:<12} {:<7} {passed:>7} {failed:>7} {skipped:>7} {:>8.1}s  {note}", tally.verdict(), time.as_secs_f64());
+        // Writing to a string cannot fail.
+        let _ = writeln!(text, "{}", row.trim_end());
+        total.passed += passed;
+        total.failed += failed;
+        total.skipped += skipped;
+    }
+    let _ = writeln!(text, "\n{} passed, {} failed, {} skipped", total.passed, total.failed, total.skipped);
+    text
+}
+
+fn first_line(error: &anyhow::Error) -> String {
+    format!("{error:#}").lines().next().unwrap_or_default().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tally(passed: usize, failed: usize, skipped: usize) -> Tally {
+        Tally { passed, failed, skipped, note: String::new() }
+    }
+
+    #[test]
+    fn test_programs_are_counted() {
+        for (line, expected) in [
+            ("test result: ok. 5 passed; 0 failed; 2 ignored; 0 measured; 0 filtered out; finished in 0.00s", Some(tally(5, 0, 2))),
+            ("test result: FAILED. 1 passed; 3 failed; 0 ignored; 0 measured; 7 filtered out; finished in 1.20s", Some(tally(1, 3, 0))),
+            ("test tests::result ... ok", None),
+            ("running 5 tests", None),
+            ("", None),
+        ] {
+            assert_eq!(test_result(line), expected, "{line}");
+        }
+    }
+
+    #[test]
+    fn a_failure_outweighs_a_skip() {
+        for (tally, verdict) in [
+            (tally(1, 0, 0), "pass"),
+            (tally(1, 0, 1), "pass"),
+            (tally(0, 0, 1), "skip"),
+            (tally(5, 1, 1), "fail"),
+            (tally(0, 0, 0), "pass"),
+        ] {
+            assert_eq!(tally.verdict(), verdict, "{tally:?}");
+        }
+    }
+
+    #[test]
+    fn the_table_ends_with_one_plain_line() {
+        let skipped = Tally { note: "no server".to_owned(), ..tally(0, 0, 31) };
+        let rows = [
+            Row { name: "fmt", tally: tally(1, 0, 0), time: Duration::from_millis(940) },
+            Row { name: "test", tally: tally(120, 2, 0), time: Duration::from_secs(61) },
+            Row { name: "conform", tally: skipped, time: Duration::ZERO },
+        ];
+        let expected = "\
+step         verdict  passed  failed skipped      time
+fmt          pass          1       0       0      0.9s
+test         fail        120       2       0     61.0s
+conform      skip          0       0      31      0.0s  no server
+
+121 passed, 2 failed, 31 skipped
+";
+        assert_eq!(table(&rows), expected);
+    }
+}
