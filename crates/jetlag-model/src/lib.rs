@@ -4,17 +4,34 @@
 //! This crate knows no behaviour: what a server does with these values is `jetlag-core`.
 
 mod ack;
+mod advisory;
+mod api;
+mod config;
+mod error_table;
 mod headers;
 mod ids;
+mod info;
+mod json;
 mod message;
+mod pull;
 mod subject;
 mod time;
 mod version;
 
 pub use ack::{AckKind, AckToken};
+pub use advisory::Advisory;
+pub use api::{ApiRequest, ConsumerAction, CreateConsumerRequest, MsgGetRequest, PubAck, PurgeRequest, StoredMessage, StreamInfoRequest};
+pub use config::{
+    AckPolicy, Compression, ConsumerConfig, ConsumerLimits, DeliverPolicy, DiscardPolicy, ReplayPolicy, RetentionPolicy, StorageType,
+    StreamConfig,
+};
+pub use error_table::ApiError;
 pub use headers::{Headers, StatusLine};
 pub use ids::{ConnId, ConsumerSeq, DeliveryCount, Sid, StreamSeq};
+pub use info::{ConsumerInfo, SequenceInfo, SequencePair, StreamInfo, StreamState};
+pub use json::{DecodeError, Json};
 pub use message::{Address, Message, Payload};
+pub use pull::{PullRequest, PullRequestError};
 
 pub use subject::{Subject, SubjectError, filters_overlap, is_subset_of, is_valid_filter, is_valid_literal, matches};
 pub use time::{Duration, DurationError, Now, Time, WallTime};

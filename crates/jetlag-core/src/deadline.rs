@@ -1,0 +1,49 @@
+//! What the server will do by itself, and in which order at one instant.
+
+use crate::ConsumerRef;
+
+/// Something due by time. The variants stand in the order in which they run at one instant; within a kind: by stream, then consumer, in
+/// order of creation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Deadline {
+    /// A pull request expires or owes a heartbeat.
+    Pull(ConsumerRef),
+    /// A push consumer owes a heartbeat.
+    Heartbeat(ConsumerRef),
+    /// The consumer's one ack-wait timer sweeps its unacknowledged messages; a delayed nak runs on it too.
+    AckWait(ConsumerRef),
+    /// A consumer's `replay original` gap has passed.
+    Replay(ConsumerRef),
+    /// A consumer's pause ends.
+    Resume(ConsumerRef),
+    /// Messages outlive max_age.
+    MaxAge(std::sync::Arc<str>),
+    /// Message ids leave the duplicate window.
+    Dedup(std::sync::Arc<str>),
+    /// A consumer nobody used goes away.
+    Inactive(ConsumerRef),
+}
+
+impl Deadline {
+    /// Whether only expiry of something idle is due: a run in which nothing else is left has settled.
+    pub fn is_idle(&self) -> bool {
+        matches!(
+            self,
+            Deadline::Pull(_) | Deadline::Heartbeat(_) | Deadline::MaxAge(_) | Deadline::Dedup(_) | Deadline::Inactive(_)
+        )
+    }
+
+    /// One word for a trace.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Deadline::Pull(_) => "pull",
+            Deadline::Heartbeat(_) => "heartbeat",
+            Deadline::AckWait(_) => "ack-wait",
+            Deadline::Replay(_) => "replay",
+            Deadline::Resume(_) => "resume",
+            Deadline::MaxAge(_) => "max-age",
+            Deadline::Dedup(_) => "dedup",
+            Deadline::Inactive(_) => "inactive",
+        }
+    }
+}

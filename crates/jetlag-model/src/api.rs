@@ -1,0 +1,358 @@
+//! `$JS.API`: which request a subject is, request bodies, and the envelope of answers.
+
+use serde::{Deserialize, Serialize};
+
+use crate::json::{is_default, to_vec};
+use crate::{ApiError, ConsumerConfig, DecodeError, Json, StreamSeq, WallTime};
+
+/// What every API subject starts with.
+const PREFIX: &str = "$JS.API.";
+
+/// A request, by its subject.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ApiRequest<'a> {
+    /// `INFO`: the account.
+    AccountInfo,
+    /// `STREAM.CREATE.<stream>`.
+    StreamCreate(&'a str),
+    /// `STREAM.UPDATE.<stream>`.
+    StreamUpdate(&'a str),
+    /// `STREAM.INFO.<stream>`.
+    StreamInfo(&'a str),
+    /// `STREAM.DELETE.<stream>`.
+    StreamDelete(&'a str),
+    /// `STREAM.PURGE.<stream>`.
+    StreamPurge(&'a str),
+    /// `STREAM.NAMES`.
+    StreamNames,
+    /// `STREAM.LIST`.
+    StreamList,
+    /// `STREAM.MSG.GET.<stream>`.
+    MsgGet(&'a str),
+    /// `STREAM.MSG.DELETE.<stream>`.
+    MsgDelete(&'a str),
+    /// `CONSUMER.CREATE.<stream>[.<consumer>[.<filter>]]`, and the older `CONSUMER.DURABLE.CREATE.<stream>.<consumer>`.
+    ConsumerCreate {
+        /// The stream.
+        stream: &'a str,
+        /// The consumer; absent in the oldest form.
+        consumer: Option<&'a str>,
+        /// The filter in the subject.
+        filter: Option<&'a str>,
+        /// Whether this is the older durable form.
+        durable: bool,
+    },
+    /// `CONSUMER.INFO.<stream>.<consumer>`.
+    ConsumerInfo(&'a str, &'a str),
+    /// `CONSUMER.DELETE.<stream>.<consumer>`.
+    ConsumerDelete(&'a str, &'a str),
+    /// `CONSUMER.NAMES.<stream>`.
+    ConsumerNames(&'a str),
+    /// `CONSUMER.LIST.<stream>`.
+    ConsumerList(&'a str),
+    /// `CONSUMER.MSG.NEXT.<stream>.<consumer>`.
+    MsgNext(&'a str, &'a str),
+    /// Any other subject under `$JS.API.`: the server takes it and never answers.
+    Unknown,
+}
+
+impl<'a> ApiRequest<'a> {
+    /// Reads a subject. `None` if it is not under `$JS.API.`.
+    pub fn parse(subject: &'a str) -> Option<ApiRequest<'a>> {
+        let rest = subject.strip_prefix(PREFIX)?;
+        let tokens: Vec<&str> = rest.split('.').collect();
+        Some(match *tokens.as_slice() {
+            ["INFO"] => ApiRequest::AccountInfo,
+            ["STREAM", "NAMES"] => ApiRequest::StreamNames,
+            ["STREAM", "LIST"] => ApiRequest::StreamList,
+            ["STREAM", "CREATE", stream] => ApiRequest::StreamCreate(stream),
+            ["STREAM", "UPDATE", stream] => ApiRequest::StreamUpdate(stream),
+            ["STREAM", "INFO", stream] => ApiRequest::StreamInfo(stream),
+            ["STREAM", "DELETE", stream] => ApiRequest::StreamDelete(stream),
+            ["STREAM", "PURGE", stream] => ApiRequest::StreamPurge(stream),
+            ["STREAM", "MSG", "GET", stream] => ApiRequest::MsgGet(stream),
+            ["STREAM", "MSG", "DELETE", stream] => ApiRequest::MsgDelete(stream),
+            ["CONSUMER", "CREATE", stream] => ApiRequest::ConsumerCreate { stream, consumer: None, filter: None, durable: false },
+            ["CONSUMER", "DURABLE", "CREATE", stream, consumer] => {
+                ApiRequest::ConsumerCreate { stream, consumer: Some(consumer), filter: None, durable: true }
+            }
+            ["CONSUMER", "CREATE", stream, consumer] => {
+                ApiRequest::ConsumerCreate { stream, consumer: Some(consumer), filter: None, durable: false }
+            }
+            ["CONSUMER", "CREATE", stream, consumer, ..] => {
+                let filter = &rest["CONSUMER.CREATE.".len() + stream.len() + consumer.len() + 2..];
+                ApiRequest::ConsumerCreate { stream, consumer: Some(consumer), filter: Some(filter), durable: false }
+            }
+            ["CONSUMER", "INFO", stream, consumer] => ApiRequest::ConsumerInfo(stream, consumer),
+            ["CONSUMER", "DELETE", stream, consumer] => ApiRequest::ConsumerDelete(stream, consumer),
+            ["CONSUMER", "NAMES", stream] => ApiRequest::ConsumerNames(stream),
+            ["CONSUMER", "LIST", stream] => ApiRequest::ConsumerList(stream),
+            ["CONSUMER", "MSG", "NEXT", stream, consumer] => ApiRequest::MsgNext(stream, consumer),
+            _ => ApiRequest::Unknown,
+        })
+    }
+
+    /// The answer's `type`, after `io.nats.jetstream.api.v1.`. Empty where there is no JSON answer.
+    pub fn response_type(&self) -> &'static str {
+        match self {
+            ApiRequest::AccountInfo => "account_info_response",
+            ApiRequest::StreamCreate(_) => "stream_create_response",
+            ApiRequest::StreamUpdate(_) => "stream_update_response",
+            ApiRequest::StreamInfo(_) => "stream_info_response",
+            ApiRequest::StreamDelete(_) => "stream_delete_response",
+            ApiRequest::StreamPurge(_) => "stream_purge_response",
+            ApiRequest::StreamNames => "stream_names_response",
+            ApiRequest::StreamList => "stream_list_response",
+            ApiRequest::MsgGet(_) => "stream_msg_get_response",
+            ApiRequest::MsgDelete(_) => "stream_msg_delete_response",
+            ApiRequest::ConsumerCreate { .. } => "consumer_create_response",
+            ApiRequest::ConsumerInfo(..) => "consumer_info_response",
+            ApiRequest::ConsumerDelete(..) => "consumer_delete_response",
+            ApiRequest::ConsumerNames(_) => "consumer_names_response",
+            ApiRequest::ConsumerList(_) => "consumer_list_response",
+            ApiRequest::MsgNext(..) | ApiRequest::Unknown => "",
+        }
+    }
+
+    /// The answer's whole `type`.
+    fn full_type(&self) -> String {
+        format!("io.nats.jetstream.api.v1.{}", self.response_type())
+    }
+
+    /// The answer with these fields after `type`.
+    pub fn answer<T: Serialize>(&self, fields: &T) -> Vec<u8> {
+        #[derive(Serialize)]
+        struct Envelope<'a, T> {
+            r#type: String,
+            #[serde(flatten)]
+            fields: &'a T,
+        }
+        to_vec(&Envelope { r#type: self.full_type(), fields })
+    }
+
+    /// The answer that says what went wrong.
+    pub fn refuse(&self, error: &ApiError) -> Vec<u8> {
+        #[derive(Serialize)]
+        struct Envelope<'a> {
+            r#type: String,
+            error: &'a ApiError,
+            // A stream's info answers with the fields of a page, even when there is none.
+            #[serde(skip_serializing_if = "Option::is_none")]
+            total: Option<u64>,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            offset: Option<u64>,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            limit: Option<u64>,
+        }
+        let page = matches!(self, ApiRequest::StreamInfo(_)).then_some(0);
+        to_vec(&Envelope { r#type: self.full_type(), error, total: page, offset: page, limit: page })
+    }
+}
+
+/// What a consumer request may do.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ConsumerAction {
+    /// Create it or update it.
+    #[default]
+    #[serde(rename = "")]
+    CreateOrUpdate,
+    /// Create it; the same again is no error.
+    Create,
+    /// Update it.
+    Update,
+}
+
+/// The body of a consumer create request.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct CreateConsumerRequest {
+    /// The stream, again.
+    pub stream_name: String,
+    /// The configuration.
+    pub config: ConsumerConfig,
+    /// What may be done.
+    #[serde(skip_serializing_if = "is_default")]
+    pub action: ConsumerAction,
+}
+
+impl CreateConsumerRequest {
+    /// Reads a body. With `strict`, fields the server does not know are errors, in `config` too.
+    pub fn decode(body: &[u8], strict: bool) -> Result<CreateConsumerRequest, DecodeError> {
+        #[derive(Default, Deserialize)]
+        #[serde(default)]
+        struct Outer {
+            stream_name: String,
+            config: Option<serde_json::Value>,
+            action: ConsumerAction,
+        }
+        impl Json for Outer {
+            const FIELDS: &'static [&'static str] = &["stream_name", "config", "action"];
+            const NOT_MODELLED: &'static [&'static str] = &["pedantic"];
+        }
+        if body.trim_ascii().is_empty() {
+            return Err(DecodeError::Invalid("unexpected end of JSON input".into()));
+        }
+        let outer = Outer::decode(body, strict)?;
+        let config = outer.config.map_or_else(|| Ok(ConsumerConfig::default()), |config| ConsumerConfig::decode_value(config, strict))?;
+        Ok(CreateConsumerRequest { stream_name: outer.stream_name, config, action: outer.action })
+    }
+}
+
+/// The body of a stream info request.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct StreamInfoRequest {
+    /// Whether deleted sequences are listed; not modelled.
+    #[serde(skip_serializing_if = "is_default")]
+    pub deleted_details: bool,
+    /// Which subjects are counted; not modelled.
+    #[serde(skip_serializing_if = "is_default")]
+    pub subjects_filter: String,
+}
+
+impl Json for StreamInfoRequest {
+    const FIELDS: &'static [&'static str] = &["offset"];
+    const NOT_MODELLED: &'static [&'static str] = &["deleted_details", "subjects_filter"];
+}
+
+/// The body of a purge request.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct PurgeRequest {
+    /// Only messages whose subject matches.
+    #[serde(skip_serializing_if = "is_default")]
+    pub filter: String,
+    /// Only messages below this sequence.
+    #[serde(skip_serializing_if = "is_default")]
+    pub seq: u64,
+    /// All but this many.
+    #[serde(skip_serializing_if = "is_default")]
+    pub keep: u64,
+}
+
+impl Json for PurgeRequest {
+    const FIELDS: &'static [&'static str] = &["filter", "seq", "keep"];
+}
+
+/// The body of a message get or delete request.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct MsgGetRequest {
+    /// The message at this sequence, or with `next_by_subj` the first one from there.
+    #[serde(skip_serializing_if = "is_default")]
+    pub seq: u64,
+    /// The last message of this subject.
+    #[serde(skip_serializing_if = "is_default")]
+    pub last_by_subj: String,
+    /// The next message of this subject.
+    #[serde(skip_serializing_if = "is_default")]
+    pub next_by_subj: String,
+    /// For delete: leave the bytes in place; without effect here.
+    #[serde(skip_serializing_if = "is_default")]
+    pub no_erase: bool,
+}
+
+impl Json for MsgGetRequest {
+    const FIELDS: &'static [&'static str] = &["seq", "last_by_subj", "next_by_subj", "no_erase"];
+    const NOT_MODELLED: &'static [&'static str] = &["start_time", "no_hdr", "batch", "max_bytes", "multi_last", "up_to_seq", "up_to_time"];
+}
+
+/// A stored message as `STREAM.MSG.GET` answers it; headers and payload in base64.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StoredMessage {
+    /// Its subject.
+    pub subject: String,
+    /// Its place.
+    pub seq: StreamSeq,
+    /// Its header block.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub hdrs: String,
+    /// Its payload.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub data: String,
+    /// When it was stored.
+    pub time: WallTime,
+}
+
+/// The answer to a publish.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PubAck {
+    /// What went wrong, if anything did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<ApiError>,
+    /// The stream.
+    pub stream: String,
+    /// The message's place; 0 if it was not stored.
+    pub seq: StreamSeq,
+    /// Whether the message id was known, so that nothing was stored.
+    #[serde(default)]
+    pub duplicate: bool,
+}
+
+impl PubAck {
+    /// The answer's JSON, spaced as the server does.
+    pub fn body(&self) -> Vec<u8> {
+        let stream = to_vec(&self.stream);
+        let stream = String::from_utf8_lossy(&stream);
+        match &self.error {
+            Some(error) => {
+                let error = to_vec(error);
+                format!("{{\"error\":{},\"stream\":{stream},\"seq\":{}}}", String::from_utf8_lossy(&error), self.seq).into_bytes()
+            }
+            None if self.duplicate => format!("{{\"stream\":{stream},\"seq\":{},\"duplicate\": true}}", self.seq).into_bytes(),
+            None => format!("{{\"stream\":{stream},\"seq\":{}}}", self.seq).into_bytes(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn subjects() {
+        let create = |consumer, filter, durable| ApiRequest::ConsumerCreate { stream: "S", consumer, filter, durable };
+        for (subject, request) in [
+            ("orders.1", None),
+            ("$JS.API.INFO", Some(ApiRequest::AccountInfo)),
+            ("$JS.API.STREAM.CREATE.S", Some(ApiRequest::StreamCreate("S"))),
+            ("$JS.API.STREAM.CREATE.S.x", Some(ApiRequest::Unknown)),
+            ("$JS.API.CONSUMER.CREATE.S", Some(create(None, None, false))),
+            ("$JS.API.CONSUMER.CREATE.S.C", Some(create(Some("C"), None, false))),
+            ("$JS.API.CONSUMER.CREATE.S.C.a.b.>", Some(create(Some("C"), Some("a.b.>"), false))),
+            ("$JS.API.CONSUMER.DURABLE.CREATE.S.C", Some(create(Some("C"), None, true))),
+            ("$JS.API.CONSUMER.MSG.NEXT.S.C", Some(ApiRequest::MsgNext("S", "C"))),
+            ("$JS.API.FOO", Some(ApiRequest::Unknown)),
+        ] {
+            assert_eq!(ApiRequest::parse(subject), request, "{subject}");
+        }
+    }
+
+    #[test]
+    fn answers_as_the_server_writes_them() {
+        let text = |body: Vec<u8>| String::from_utf8(body).unwrap();
+        assert_eq!(
+            text(ApiRequest::StreamInfo("S").refuse(&ApiError::stream_not_found())),
+            r#"{"type":"io.nats.jetstream.api.v1.stream_info_response","error":{"code":404,"err_code":10059,"description":"stream not found"},"total":0,"offset":0,"limit":0}"#
+        );
+        let ack = |error, seq, duplicate| text(PubAck { error, stream: "S".into(), seq: StreamSeq(seq), duplicate }.body());
+        assert_eq!(ack(None, 2, false), r#"{"stream":"S","seq":2}"#);
+        assert_eq!(ack(None, 2, true), r#"{"stream":"S","seq":2,"duplicate": true}"#);
+        assert_eq!(
+            ack(Some(ApiError::wrong_last_sequence(2)), 0, false),
+            r#"{"error":{"code":400,"err_code":10071,"description":"wrong last sequence: 2"},"stream":"S","seq":0}"#
+        );
+    }
+
+    #[test]
+    fn unknown_fields_are_errors_when_strict() {
+        let body = br#"{"stream_name":"S","config":{"ack_wait":1,"bogus":2}}"#;
+        assert_eq!(CreateConsumerRequest::decode(body, true), Err(DecodeError::UnknownField("bogus".into())));
+        assert_eq!(CreateConsumerRequest::decode(body, false).unwrap().config.ack_wait.as_nanos(), 1);
+        let body = br#"{"config":{"pause_until":"2026-01-01T00:00:00Z"}}"#;
+        assert_eq!(CreateConsumerRequest::decode(body, true), Err(DecodeError::NotModelled("pause_until")));
+        assert_eq!(CreateConsumerRequest::decode(br#"{"config":{"priority_policy":"none"}}"#, true), Ok(CreateConsumerRequest::default()));
+        assert!(CreateConsumerRequest::decode(b"{", true).is_err());
+        assert!(CreateConsumerRequest::decode(br#"{"action":"zzz"}"#, true).is_err());
+    }
+}
