@@ -1,7 +1,8 @@
 //! The same scenarios under other circumstances must leave the same trace files, byte by byte.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use std::process::Command;
 
 use anyhow::{Context, ensure};
 
@@ -35,6 +36,9 @@ const CIRCUMSTANCES: [Circumstance; 4] = [
     Circumstance { name: "debug", profile: Profile::Debug, jobs: "1", environment: &[] },
 ];
 
+/// Runs of each scenario in one process, whose digests must be one.
+const REPETITIONS: &str = "20";
+
 /// File names and their contents.
 type Traces = BTreeMap<String, Vec<u8>>;
 
@@ -65,6 +69,8 @@ pub(crate) fn check(workspace: &Workspace) -> anyhow::Result<usize> {
             }
         }
     }
+    succeed(workspace.jetlag(Profile::Release).args(["run", "--runs", REPETITIONS, "--jobs", "2"]), "repeated")?;
+    println!("repeated: {REPETITIONS} runs in one process, one digest each");
     Ok(expected.map_or(0, |traces| traces.len()))
 }
 
@@ -72,17 +78,18 @@ fn run(workspace: &Workspace, circumstance: &Circumstance) -> anyhow::Result<Tra
     let directory = workspace.scratch(&format!("traces-{}", circumstance.name))?;
     let mut command = workspace.jetlag(circumstance.profile);
     command.args(["run", "--jobs", circumstance.jobs, "--trace"]).arg(&directory).envs(circumstance.environment.iter().copied());
-    let output = command.output().context("cargo run could not be started")?;
-    ensure!(
-        output.status.success(),
-        "{}: jetlag run failed\n{}{}",
-        circumstance.name,
-        String::from_utf8_lossy(&output.stdout),
-        String::from_utf8_lossy(&output.stderr)
-    );
+    succeed(&mut command, circumstance.name)?;
     let mut traces = Traces::new();
     read(&directory, "", &mut traces)?;
     Ok(traces)
+}
+
+/// Runs `command`, whose output matters only if it fails.
+fn succeed(command: &mut Command, name: &str) -> anyhow::Result<()> {
+    let output = command.output().context("cargo run could not be started")?;
+    let printed = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    ensure!(output.status.success(), "{name}: {}\n{}{}", output.status, printed(&output.stdout), printed(&output.stderr));
+    Ok(())
 }
 
 fn read(directory: &Path, prefix: &str, traces: &mut Traces) -> anyhow::Result<()> {
@@ -100,7 +107,7 @@ fn read(directory: &Path, prefix: &str, traces: &mut Traces) -> anyhow::Result<(
 
 /// Where two sets of traces first differ, as `file:line` and what is wrong there.
 fn first_difference(expected: &Traces, found: &Traces) -> Option<String> {
-    let names: std::collections::BTreeSet<_> = expected.keys().chain(found.keys()).collect();
+    let names: BTreeSet<_> = expected.keys().chain(found.keys()).collect();
     names.into_iter().find_map(|name| match (expected.get(name), found.get(name)) {
         (Some(expected), Some(found)) if expected == found => None,
         (Some(expected), Some(found)) => Some(format!("{name}:{}: the bytes differ", first_differing_line(expected, found))),

