@@ -1,0 +1,264 @@
+//! The rules of one run at work: what becomes of each crossing, and how often each rule was asked and acted.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use jetlag_model::{Duration, Time};
+
+use crate::draw::Draw;
+use crate::{Crossing, Direction, Effect, Identity, LostTail, Occurrence, Rule, RuleError, RuleId};
+
+/// What becomes of a crossing itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Fate {
+    /// It crosses.
+    #[default]
+    Pass,
+    /// It is lost, by this rule.
+    Drop(RuleId),
+    /// Sending it fails on the client's side, by this rule and with this text.
+    Error(RuleId, Arc<str>),
+}
+
+/// What a rule wants done to connection, client or server once the crossing met its fate.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// The crossing's client loses its connection.
+    Disconnect {
+        /// How long until it is back; as the client itself decides when absent.
+        reconnect: Option<Duration>,
+    },
+    /// The crossing's client ends without a word.
+    Crash,
+    /// The server stops in good order and starts again.
+    Restart {
+        /// How long it is down.
+        downtime: Duration,
+    },
+    /// The server is killed and starts again.
+    Kill {
+        /// How long it is down.
+        downtime: Duration,
+        /// What its storage loses.
+        lost: LostTail,
+    },
+}
+
+/// What all rules together say about one crossing. Rules stand in the order in which they were added.
+///
+/// Of a crossing that does not pass, delays, copies, lost reply and slowness are empty, because there is nothing they could act on.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Verdict {
+    /// What becomes of the crossing itself.
+    pub fate: Fate,
+    /// By which rules it is delayed, and by how much each; the sum counts.
+    pub delays: Vec<(RuleId, Duration)>,
+    /// By which rules it is duplicated, and how many copies more each; the sum counts.
+    pub duplicates: Vec<(RuleId, u64)>,
+    /// By which rule the answer to it gets lost; the answer to each copy too.
+    pub reply_lost: Option<RuleId>,
+    /// By which rules handling it takes longer, and by how much each; the sum counts.
+    pub slow: Vec<(RuleId, Duration)>,
+    /// What is to be done afterwards.
+    pub actions: Vec<(RuleId, Action)>,
+    /// Every rule that acted, also those whose effect another rule made void.
+    pub hits: Vec<RuleId>,
+}
+
+impl Verdict {
+    /// How much later it arrives.
+    pub fn delay(&self) -> Duration {
+        self.delays.iter().fold(Duration::ZERO, |sum, (_, delay)| sum + *delay)
+    }
+
+    /// How many more times it arrives.
+    pub fn copies(&self) -> u64 {
+        self.duplicates.iter().fold(0, |sum, (_, copies)| sum.saturating_add(*copies))
+    }
+
+    /// How much longer handling it takes.
+    pub fn slowness(&self) -> Duration {
+        self.slow.iter().fold(Duration::ZERO, |sum, (_, by)| sum + *by)
+    }
+
+    /// Adds what one rule says.
+    fn add(&mut self, rule: &Rule, draw: Option<Draw>) {
+        let id = rule.id.clone();
+        self.hits.push(id.clone());
+        match &rule.effect {
+            Effect::Drop | Effect::Partition(_) => {
+                if !matches!(self.fate, Fate::Drop(_)) {
+                    self.fate = Fate::Drop(id);
+                }
+            }
+            Effect::Error(text) => {
+                if self.fate == Fate::Pass {
+                    self.fate = Fate::Error(id, text.clone());
+                }
+            }
+            Effect::Delay { min, max } => self.delays.push((id, draw.map_or(*min, |draw| draw.length(*min, *max)))),
+            Effect::Duplicate { copies } => self.duplicates.push((id, *copies)),
+            Effect::ReplyLost => self.reply_lost = self.reply_lost.take().or(Some(id)),
+            Effect::Slow { by } => self.slow.push((id, *by)),
+            Effect::Disconnect { reconnect } => self.actions.push((id, Action::Disconnect { reconnect: *reconnect })),
+            Effect::Crash => self.actions.push((id, Action::Crash)),
+            Effect::Restart { downtime } => self.actions.push((id, Action::Restart { downtime: *downtime })),
+            Effect::Kill { downtime, lost } => self.actions.push((id, Action::Kill { downtime: *downtime, lost: *lost })),
+        }
+    }
+
+    /// Takes away what can not happen to a crossing that does not pass.
+    fn settle(&mut self) {
+        if self.fate != Fate::Pass {
+            self.delays.clear();
+            self.duplicates.clear();
+            self.reply_lost = None;
+            self.slow.clear();
+        }
+    }
+}
+
+/// How often a rule was asked and acted, over the whole run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Report {
+    /// The rule.
+    pub id: RuleId,
+    /// How many crossings it was asked about.
+    pub evaluated: u64,
+    /// How many of these it was about, whether or not it was time to act.
+    pub matched: u64,
+    /// On how many of these it acted.
+    pub hits: u64,
+    /// Whether it may stay without hits, because it acts by chance.
+    pub exempt: bool,
+}
+
+/// One rule and what it remembers.
+#[derive(Clone, Debug)]
+struct Entry {
+    rule: Rule,
+    added: Time,
+    cleared: bool,
+    /// Matching crossings while window and cycle were open, since the rule was added.
+    in_time: u64,
+    /// How often it acted since it was added.
+    acted: u64,
+    /// How often each identity matched since the rule was added; kept where something is drawn.
+    attempts: BTreeMap<Identity, u64>,
+    report: Report,
+}
+
+/// The rules of one run.
+#[derive(Clone, Debug)]
+pub struct Rules {
+    seed: u64,
+    entries: Vec<Entry>,
+}
+
+impl Rules {
+    /// No rules; `seed` is for those that come and act by chance.
+    pub const fn new(seed: u64) -> Rules {
+        Rules { seed, entries: Vec::new() }
+    }
+
+    /// Adds a rule, behind those that are there. An id may be used again once its rule is cleared; the new rule starts afresh, and
+    /// the report counts both together.
+    ///
+    /// # Errors
+    /// What [`Rule::validate`] says, or that the id is in use.
+    pub fn add(&mut self, now: Time, rule: Rule) -> Result<(), RuleError> {
+        rule.validate()?;
+        let exempt = rule.when.probability.is_some();
+        let mut report = Report { id: rule.id.clone(), evaluated: 0, matched: 0, hits: 0, exempt };
+        if let Some(index) = self.entries.iter().position(|entry| entry.rule.id == rule.id) {
+            if !self.entries[index].cleared {
+                return Err(RuleError::Taken(rule.id));
+            }
+            let before = self.entries.remove(index).report;
+            report = Report { exempt: exempt && before.exempt, ..before };
+        }
+        self.entries.push(Entry { rule, added: now, cleared: false, in_time: 0, acted: 0, attempts: BTreeMap::new(), report });
+        Ok(())
+    }
+
+    /// Takes a rule away. It stays in the reports.
+    ///
+    /// # Errors
+    /// When there is no such rule.
+    pub fn clear(&mut self, id: &str) -> Result<(), RuleError> {
+        match self.entries.iter_mut().find(|entry| &*entry.rule.id == id && !entry.cleared) {
+            Some(entry) => {
+                entry.cleared = true;
+                Ok(())
+            }
+            None => Err(RuleError::NotThere(id.into())),
+        }
+    }
+
+    /// What becomes of a crossing. To be asked once for each: rules count, and use up what they are limited to.
+    pub fn evaluate(&mut self, now: Time, crossing: &Crossing<'_>) -> Verdict {
+        let mut verdict = Verdict::default();
+        for entry in self.entries.iter_mut().filter(|entry| !entry.cleared) {
+            entry.evaluate(self.seed, now, crossing, &mut verdict);
+        }
+        verdict.settle();
+        verdict
+    }
+
+    /// The rule that cuts this direction of this client's link at `now`. Counts as no evaluation: it is for what crosses besides
+    /// messages, such as a connection being made.
+    pub fn partitioned(&self, now: Time, client: &str, direction: Direction) -> Option<&RuleId> {
+        let cut = |entry: &&Entry| match entry.rule.effect {
+            Effect::Partition(partition) => {
+                partition.cuts(direction)
+                    && entry.rule.matcher.client.as_deref().is_none_or(|wanted| wanted == client)
+                    && entry.rule.when.is_open(now, entry.added)
+            }
+            _ => false,
+        };
+        self.entries.iter().filter(|entry| !entry.cleared).find(cut).map(|entry| &entry.rule.id)
+    }
+
+    /// How often each rule was asked and acted, in the order in which they were added, cleared ones included.
+    pub fn reports(&self) -> impl ExactSizeIterator<Item = &Report> {
+        self.entries.iter().map(|entry| &entry.report)
+    }
+}
+
+impl Entry {
+    fn evaluate(&mut self, seed: u64, now: Time, crossing: &Crossing<'_>, verdict: &mut Verdict) {
+        self.report.evaluated += 1;
+        if !self.rule.is_about(crossing) {
+            return;
+        }
+        self.report.matched += 1;
+        // An attempt counts whether or not it is time to act, so that a window does not move the draws within it.
+        let draw = self.draw(seed, crossing);
+        if !self.rule.when.is_open(now, self.added) {
+            return;
+        }
+        self.in_time += 1;
+        let its_turn = match self.rule.occurrence() {
+            Occurrence::First(limit) => self.acted < limit,
+            Occurrence::Nth(nth) => self.in_time == nth,
+            Occurrence::Always => true,
+        };
+        let by_chance = self.rule.when.probability.is_none_or(|probability| draw.is_some_and(|draw| draw.says_yes(probability)));
+        if its_turn && by_chance {
+            self.acted += 1;
+            self.report.hits += 1;
+            verdict.add(&self.rule, draw);
+        }
+    }
+
+    /// What chance holds for this attempt, for a rule that needs to know.
+    fn draw(&mut self, seed: u64, crossing: &Crossing<'_>) -> Option<Draw> {
+        let uneven = matches!(self.rule.effect, Effect::Delay { min, max } if min != max);
+        (uneven || self.rule.when.probability.is_some()).then(|| {
+            let identity = crossing.identity();
+            let attempt = self.attempts.entry(identity).or_insert(0);
+            *attempt += 1;
+            Draw::new(seed, &self.rule.id, identity, *attempt)
+        })
+    }
+}

@@ -1,0 +1,152 @@
+//! Which rules are contradictions, and what is said of them.
+
+use jetlag_fault::*;
+use jetlag_model::{DeliveryCount, Duration, StreamSeq, Subject};
+
+fn secs(secs: i64) -> Duration {
+    Duration::from_secs(secs)
+}
+
+fn rule(matcher: Match, when: When, effect: Effect) -> Rule {
+    Rule { id: "r".into(), matcher, when, effect }
+}
+
+/// A rule of this effect that asks for a kind.
+fn of_kind(kind: CrossingKind, effect: Effect) -> Rule {
+    rule(Match { kind: Some(kind), ..Match::default() }, When::default(), effect)
+}
+
+fn matching(matcher: Match) -> Rule {
+    rule(matcher, When::default(), Effect::Drop)
+}
+
+fn when(when: When) -> Rule {
+    rule(Match::default(), when, Effect::Drop)
+}
+
+fn doing(effect: Effect) -> Rule {
+    rule(Match::default(), When::default(), effect)
+}
+
+#[test]
+fn contradictions() {
+    use CrossingKind as K;
+    let probability = |numerator, denominator| When { probability: Some(Probability { numerator, denominator }), ..When::default() };
+    let cycle = |every, active| When { cycle: Some(Cycle { every, active }), ..When::default() };
+    let occurrence = |occurrence| When { occurrence: Some(occurrence), ..When::default() };
+    let kind = |kind| Match { kind: Some(kind), ..Match::default() };
+    let cut = Effect::Partition(Partition::Both);
+    for (rule, expected) in [
+        (Rule { id: "".into(), ..doing(Effect::Drop) }, "the rule has no id; give it one, because transcripts and draws name it"),
+        (
+            matching(Match { kind: Some(K::Ack), stream_seq: Some(StreamSeq(0)), ..Match::default() }),
+            "stream-seq=0 can never match; sequences, attempts and counts start at 1",
+        ),
+        (
+            matching(Match { delivery_count: Some(DeliveryCount(0)), ..Match::default() }),
+            "delivery-count=0 can never match; sequences, attempts and counts start at 1",
+        ),
+        (
+            matching(Match { consumer: Some("C".into()), ..kind(K::Publish) }),
+            "the rule can never match: publish has no consumer; leave out one of the two",
+        ),
+        (
+            matching(Match { stream_seq: Some(StreamSeq(1)), ..kind(K::Publish) }),
+            "the rule can never match: publish has no stream-seq; leave out one of the two",
+        ),
+        (
+            matching(Match { subject: Some(Subject::new("a.>").unwrap()), ..kind(K::Pull) }),
+            "the rule can never match: pull has no subject; leave out one of the two",
+        ),
+        (
+            matching(Match { delivery_count: Some(DeliveryCount(1)), ..kind(K::Status) }),
+            "the rule can never match: status has no delivery-count; leave out one of the two",
+        ),
+        (when(occurrence(Occurrence::First(0))), "first=0 can never match; sequences, attempts and counts start at 1"),
+        (when(occurrence(Occurrence::Nth(0))), "nth=0 can never match; sequences, attempts and counts start at 1"),
+        (when(probability(0, 3)), "0/3 is no probability; it must be above 0 and at most 1"),
+        (when(probability(4, 3)), "4/3 is no probability; it must be above 0 and at most 1"),
+        (when(probability(1, 0)), "1/0 is no probability; it must be above 0 and at most 1"),
+        (
+            when(When { from: Some(secs(2)), to: Some(secs(2)), ..When::default() }),
+            "the rule can never match: its window ends at 2s, and does not begin before 2s",
+        ),
+        (
+            when(When { to: Some(secs(0)), ..When::default() }),
+            "the rule can never match: its window ends at 0s, and does not begin before 0s",
+        ),
+        (
+            when(When { from: Some(secs(-1)), ..When::default() }),
+            "from=-1s is before the start of the run; windows count from the start, so write 0s or more",
+        ),
+        (when(cycle(secs(5), secs(0))), "every=5s for=0s is no cycle; the open part must be above 0s and at most the whole"),
+        (when(cycle(secs(5), secs(6))), "every=5s for=6s is no cycle; the open part must be above 0s and at most the whole"),
+        (when(cycle(secs(0), secs(0))), "every=0s for=0s is no cycle; the open part must be above 0s and at most the whole"),
+        (doing(Effect::Delay { min: secs(0), max: secs(0) }), "by=0s does nothing; write a length of time above 0s"),
+        (doing(Effect::Delay { min: secs(2), max: secs(1) }), "by=2s..1s is no range; write the shorter delay first"),
+        (doing(Effect::Delay { min: secs(-1), max: secs(1) }), "by=-1s lies in the past; write 0s or more"),
+        (doing(Effect::Duplicate { copies: 0 }), "copies=0 does nothing; write how many times more it arrives"),
+        (doing(Effect::Disconnect { reconnect: Some(secs(-1)) }), "reconnect=-1s lies in the past; write 0s or more"),
+        (doing(Effect::Restart { downtime: secs(-1) }), "downtime=-1s lies in the past; write 0s or more"),
+        (doing(Effect::Slow { by: secs(0) }), "by=0s does nothing; write a length of time above 0s"),
+        (
+            of_kind(K::Delivery, Effect::ReplyLost),
+            "the rule can never match: delivery has no reply to lose; its kinds are publish, api, ack, nak, in-progress and term",
+        ),
+        (
+            of_kind(K::Status, Effect::Error("x".into())),
+            "the rule can never match: status is sent by the server, and an error is what a client meets when it sends; use drop",
+        ),
+        (of_kind(K::Ack, Effect::Slow { by: secs(1) }), "the rule can never match: slow is about handling deliveries, not about ack"),
+        (
+            of_kind(K::Ack, cut.clone()),
+            "a partition cuts everything on a link, so it can not ask for kind; use drop, or match by client alone",
+        ),
+        (
+            rule(Match { stream: Some("S".into()), ..Match::default() }, When::default(), cut.clone()),
+            "a partition cuts everything on a link, so it can not ask for stream; use drop, or match by client alone",
+        ),
+        (
+            rule(Match::default(), occurrence(Occurrence::First(1)), cut.clone()),
+            "a partition lasts for a time; limit it by from, to, every and for, not by count or probability",
+        ),
+        (
+            rule(Match::default(), probability(1, 2), cut),
+            "a partition lasts for a time; limit it by from, to, every and for, not by count or probability",
+        ),
+    ] {
+        let error = rule.validate().expect_err(expected);
+        assert_eq!(error.to_string(), expected);
+        assert_eq!(Rules::new(1).add(jetlag_model::Time::START, rule), Err(error));
+    }
+}
+
+#[test]
+fn rules_that_make_sense() {
+    use CrossingKind as K;
+    let window = When { from: Some(secs(0)), to: Some(secs(1)), cycle: Some(Cycle { every: secs(5), active: secs(5) }), ..When::default() };
+    let both = When { occurrence: Some(Occurrence::Always), ..window };
+    let ack = Match {
+        kind: Some(K::Ack),
+        client: Some("w1".into()),
+        stream: Some("S".into()),
+        consumer: Some("C".into()),
+        subject: Some(Subject::new("a.*").unwrap()),
+        stream_seq: Some(StreamSeq(1)),
+        delivery_count: Some(DeliveryCount(1)),
+    };
+    for good in [
+        rule(ack, window, Effect::Drop),
+        rule(Match { client: Some("w1".into()), ..Match::default() }, both, Effect::Partition(Partition::Up)),
+        doing(Effect::Delay { min: secs(0), max: secs(1) }),
+        doing(Effect::Restart { downtime: secs(0) }),
+        doing(Effect::Kill { downtime: secs(1), lost: LostTail::Last(3) }),
+        doing(Effect::Disconnect { reconnect: None }),
+        when(When { probability: Some(Probability { numerator: 3, denominator: 3 }), ..When::default() }),
+        of_kind(K::Publish, Effect::ReplyLost),
+        of_kind(K::Publish, Effect::Error("connection refused".into())),
+        of_kind(K::Delivery, Effect::Slow { by: secs(1) }),
+    ] {
+        assert_eq!(good.validate(), Ok(()), "{good:?}");
+    }
+}
