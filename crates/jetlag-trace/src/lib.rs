@@ -1,6 +1,6 @@
 //! One record a thing that happened: what it is, its digest, its JSON lines, its transcript line, and where two runs first differ.
 //!
-//! This crate knows neither who makes records nor what a run is. Everything a run prints is rendered from records by [`line`], so
+//! This crate knows neither who makes records nor what a run is. Everything a run prints is rendered from records by [`line()`], so
 //! that text and JSON lines can not disagree.
 //!
 //! ```
