@@ -113,7 +113,7 @@ impl Fetch {
         if find::version_of(&binary).is_ok_and(|found| found == version) {
             return Ok(binary);
         }
-        fs::create_dir_all(&folder).map_err(|source| FetchError::Cache { path: folder.clone(), source })?;
+        fs::create_dir_all(&self.cache).map_err(|source| FetchError::Cache { path: self.cache.clone(), source })?;
         // In the cache itself, so that the last step is a rename within one file system.
         let work = tempfile::Builder::new()
             .prefix(".fetch-")
@@ -125,6 +125,7 @@ impl Fetch {
         if found != version {
             return Err(FetchError::WrongVersion { wanted: version, found });
         }
+        fs::create_dir_all(&folder).map_err(|source| FetchError::Cache { path: folder.clone(), source })?;
         fs::rename(&fetched, &binary).map_err(|source| FetchError::Cache { path: binary.clone(), source })?;
         Ok(binary)
     }
@@ -254,8 +255,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let error_of = |download: &str| {
             let error = Fetch { python: python(download), cache: folder.path().to_owned() }.run(VERSION).unwrap_err();
-            assert_eq!(left(folder.path()), ["9.8.7"]);
-            assert_eq!(left(&folder.path().join("9.8.7")), [""; 0]);
+            assert_eq!(left(folder.path()), [""; 0]);
             error
         };
         let error = error_of("echo 'ERROR: No matching distribution found' >&2; exit 1");
