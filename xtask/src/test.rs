@@ -22,6 +22,9 @@ pub(crate) struct Options {
     server: Option<OsString>,
 }
 
+/// How `#[ignore]` says that a test is not switched off: another test starts it as a process of its own.
+pub(crate) const STARTED_BY: &str = "run by ";
+
 type Step = fn(&Context<'_>) -> anyhow::Result<Tally>;
 
 const STEPS: [(&str, Step); 9] = [
@@ -101,7 +104,12 @@ impl Context<'_> {
             // These tests start servers of their own; let them look for one.
             _ => command.env_remove(VARIABLE),
         };
-        let succeeded = watch(&mut command, |line| tally.add(test_result(line).unwrap_or_default()))?;
+        let mut started_by_others = 0;
+        let succeeded = watch(&mut command, |line| {
+            started_by_others += usize::from(is_started_by_another(line));
+            tally.add(test_result(line).unwrap_or_default());
+        })?;
+        tally.skipped = tally.skipped.saturating_sub(started_by_others);
         if tally.failed == 0 && !succeeded {
             tally.failed = 1;
             tally.note = "the tests could not be built, or a test program broke off".to_owned();
@@ -187,6 +195,11 @@ impl Tally {
     }
 }
 
+/// Whether a test program says that it leaves a test to another one.
+fn is_started_by_another(line: &str) -> bool {
+    line.starts_with("test ") && line.contains(&format!(" ... ignored, {STARTED_BY}"))
+}
+
 /// What a test program's closing line says.
 fn test_result(line: &str) -> Option<Tally> {
     let counts = line.strip_prefix("test result: ")?.split_once(". ")?.1;
@@ -246,6 +259,13 @@ mod tests {
         ] {
             assert_eq!(test_result(line), expected, "{line}");
         }
+    }
+
+    #[test]
+    fn a_test_that_another_starts_is_not_skipped() {
+        assert!(is_started_by_another("test parent ... ignored, run by a_killed_parent"));
+        assert!(!is_started_by_another("test slow ... ignored, takes an hour"));
+        assert!(!is_started_by_another("test parent ... ok"));
     }
 
     #[test]
