@@ -49,7 +49,6 @@ fn cargo_test_reaches_every_crate() {
 fn cargo_run_finds_the_one_command() {
     let packages = default_packages();
     let is_binary = |target: &&Value| target["kind"].as_array().is_some_and(|kinds| kinds.iter().any(|kind| kind == "bin"));
-    let binaries: Vec<&Value> =
-        packages.iter().flat_map(|package| targets(package)).filter(is_binary).map(|target| &target["name"]).collect();
+    let binaries: Vec<&Value> = packages.iter().flat_map(targets).filter(is_binary).map(|target| &target["name"]).collect();
     assert_eq!(binaries, ["jetlag"]);
 }
