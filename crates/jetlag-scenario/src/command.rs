@@ -2,6 +2,7 @@
 
 use jetlag_model::{DeliveryCount, Duration, Payload, StreamSeq};
 
+use crate::words::words;
 use crate::{FaultSpec, Name, Settings, Span, WorkerCommand};
 
 /// What a step does.
@@ -369,3 +370,14 @@ pub enum CheckName {
     /// `count-tracking`
     CountTracking,
 }
+
+words!(CheckName {
+    NoMessageLost => "no-message-lost",
+    MaxDeliver => "max-deliver",
+    RedeliveryDeadline => "redelivery-deadline",
+    AckFloor => "ack-floor",
+    MaxAckPending => "max-ack-pending",
+    Settled => "settled",
+    Idle => "idle",
+    CountTracking => "count-tracking",
+});

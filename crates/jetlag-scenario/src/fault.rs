@@ -2,6 +2,7 @@
 
 use jetlag_model::{DeliveryCount, Duration, StreamSeq};
 
+use crate::words::words;
 use crate::{Lost, Name, Span};
 
 /// `fault ID EFFECT [effect arguments] [match...] [when...]`
@@ -93,6 +94,8 @@ pub enum Partition {
     Both,
 }
 
+words!(Partition { Up => "up", Down => "down", Both => "both" });
+
 /// What a rule acts on: all that are written must hold.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct FaultMatch {
@@ -148,6 +151,25 @@ pub enum CrossingKind {
     /// Any other message.
     Message,
 }
+
+words!(CrossingKind {
+    Publish => "publish",
+    PubAck => "pub-ack",
+    Pull => "pull",
+    Delivery => "delivery",
+    Ack => "ack",
+    Nak => "nak",
+    InProgress => "in-progress",
+    Term => "term",
+    Next => "next",
+    AckReply => "ack-reply",
+    Status => "status",
+    Heartbeat => "heartbeat",
+    Advisory => "advisory",
+    Api => "api",
+    ApiReply => "api-reply",
+    Message => "message",
+});
 
 /// When a rule acts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

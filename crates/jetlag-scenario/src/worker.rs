@@ -47,6 +47,8 @@ pub struct WorkerRule {
     pub matching: WorkerMatch,
     /// What is done, at least one thing.
     pub actions: Vec<Action>,
+    /// The comment at the end of the line: what follows its `#`.
+    pub remark: Option<String>,
     /// The rule's line.
     pub span: Span,
 }

@@ -1,0 +1,441 @@
+//! The canonical text of a scenario. Reading it gives the same scenario, and printing that gives the same text.
+
+use std::fmt::{self, Display, Formatter};
+
+use crate::lex::{Positional, Quoted, Value};
+use crate::parse::worker::is_duration;
+use crate::{
+    AckCommand, AckVerb, Action, ActionKind, Advance, Block, Command, Conform, ConsumerPath, DeliveryRef, Diagnostic, FaultEffect,
+    FaultSpec, Fetch, HandlerOption, Header, Info, Kill, Lost, Mode, Name, Occurrence, Publish, Scenario, SettingValue, Settings, Step,
+    Transcript, WorkerCommand, WorkerRule,
+};
+
+/// The canonical form of a scenario's text.
+///
+/// # Errors
+/// Everything that is wrong with the text, in its order.
+pub fn format(text: &str) -> Result<String, Vec<Diagnostic>> {
+    crate::parse(text).map(|scenario| scenario.to_string())
+}
+
+impl Display for Scenario {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        self.header.fmt(f)?;
+        self.blocks.iter().try_for_each(|block| write!(f, "\n{block}"))
+    }
+}
+
+fn comments(f: &mut Formatter<'_>, indent: &str, comments: &[String]) -> fmt::Result {
+    comments.iter().try_for_each(|comment| writeln!(f, "{indent}#{comment}"))
+}
+
+impl Display for Header {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        comments(f, "", &self.comments)?;
+        writeln!(f, "title: {}", self.title)?;
+        self.cites.iter().try_for_each(|cite| writeln!(f, "cites: {cite}"))?;
+        if !self.ids.is_empty() {
+            writeln!(f, "ids: {}", self.ids.join(", "))?;
+        }
+        if let Some(range) = &self.server {
+            writeln!(f, "server: {range}")?;
+        }
+        if self.seed != 1 {
+            writeln!(f, "seed: {}", self.seed)?;
+        }
+        if !self.labels.is_empty() {
+            writeln!(f, "labels: {}", self.labels.join(", "))?;
+        }
+        if let Conform::No(reason) = &self.conform {
+            writeln!(f, "conform: no - {reason}")?;
+        }
+        self.unconfirmed.iter().try_for_each(|why| writeln!(f, "unconfirmed: {why}"))
+    }
+}
+
+impl Display for Block {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        for step in &self.steps {
+            comments(f, "", &step.comments)?;
+            writeln!(f, "{step}{}", Remark(&step.remark))?;
+            step.command.body(f)?;
+        }
+        comments(f, "", &self.comments)?;
+        self.transcripts.iter().try_for_each(|transcript| transcript.fmt(f))
+    }
+}
+
+impl Display for Transcript {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.write_str("----")?;
+        if let Some(condition) = &self.condition {
+            write!(f, " server{}: {}", condition.range, condition.reason)?;
+        }
+        writeln!(f)?;
+        self.lines.iter().try_for_each(|line| writeln!(f, "{line}"))
+    }
+}
+
+/// A comment at the end of a line.
+struct Remark<'a>(&'a Option<String>);
+
+impl Display for Remark<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|remark| write!(f, " #{remark}"))
+    }
+}
+
+impl Display for Step {
+    /// The command line, without comments and body.
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.mode {
+            Mode::Normal => "",
+            Mode::MustFail => "!",
+            Mode::Silent => "(",
+        })?;
+        if let Some(actor) = &self.actor {
+            write!(f, "{actor}: ")?;
+        }
+        self.command.fmt(f)?;
+        f.write_str(if self.mode == Mode::Silent { ")" } else { "" })
+    }
+}
+
+/// ` key=value` where there is one.
+fn option(f: &mut Formatter<'_>, key: &str, value: Option<impl Display>) -> fmt::Result {
+    value.map_or(Ok(()), |value| write!(f, " {key}={value}"))
+}
+
+/// The same for texts, which may need quotes.
+fn text_option(f: &mut Formatter<'_>, key: &str, value: Option<&str>) -> fmt::Result {
+    option(f, key, value.map(Value))
+}
+
+fn name_option(f: &mut Formatter<'_>, key: &str, value: &Option<Name>) -> fmt::Result {
+    text_option(f, key, value.as_ref().map(Name::as_str))
+}
+
+/// ` key` where it holds.
+fn flag(f: &mut Formatter<'_>, key: &str, holds: bool) -> fmt::Result {
+    if holds { write!(f, " {key}") } else { Ok(()) }
+}
+
+/// `S/C`, in quotes where it needs them.
+fn path(f: &mut Formatter<'_>, path: &ConsumerPath) -> fmt::Result {
+    write!(f, " {}", Positional(&path.to_string()))
+}
+
+impl Display for Command {
+    /// The command without its body.
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.write_str(self.word())?;
+        match self {
+            Command::Stream(stream) | Command::UpdateStream(stream) => {
+                write!(f, " {}{}", Positional(&stream.name), stream.settings)
+            }
+            Command::Consumer(consumer) | Command::UpdateConsumer(consumer) => {
+                path(f, &consumer.path)?;
+                consumer.settings.fmt(f)
+            }
+            Command::DeleteStream(delete) => write!(f, " {}", Positional(&delete.name)),
+            Command::DeleteConsumer(delete) => path(f, &delete.path),
+            Command::DeleteMessage(delete) => write!(f, " {} {}", Positional(&delete.stream), delete.seq),
+            Command::Purge(purge) => {
+                write!(f, " {}", Positional(&purge.name))?;
+                text_option(f, "filter", purge.filter.as_deref())?;
+                option(f, "seq", purge.seq)?;
+                option(f, "keep", purge.keep)
+            }
+            Command::Info(Info::Stream(name)) => write!(f, " {}", Positional(name)),
+            Command::Info(Info::Consumer(consumer)) => path(f, consumer),
+            Command::Publish(publish) => publish.fmt(f),
+            Command::Fetch(fetch) => fetch.fmt(f),
+            Command::Ack(ack) => ack.fmt(f),
+            Command::Subscribe(subscribe) => {
+                write!(f, " {}", Positional(&subscribe.subject))?;
+                text_option(f, "queue", subscribe.queue.as_deref())?;
+                option(f, "max", subscribe.max)
+            }
+            Command::Unsubscribe(unsubscribe) => write!(f, " {}", Positional(&unsubscribe.subject)),
+            Command::Request(request) => write!(f, " {}", Positional(&request.subject)),
+            Command::Client(client) => {
+                write!(f, " {}", client.name)?;
+                let no = |holds: bool| (!holds).then_some("no");
+                option(f, "reconnect", no(client.reconnect))?;
+                option(f, "no-responders", no(client.no_responders))?;
+                option(f, "headers", no(client.headers))?;
+                option(f, "echo", no(client.echo))
+            }
+            Command::Restart(restart) => option(f, "downtime", restart.downtime),
+            Command::Kill(Kill { downtime, lost }) => {
+                option(f, "downtime", *downtime)?;
+                option(f, "lost", *lost)
+            }
+            Command::Fault(spec) => write!(f, " {spec}"),
+            Command::Worker(worker) => worker.fmt(f),
+            Command::Clear(name) | Command::Stop(name) => write!(f, " {name}"),
+            Command::Advance(Advance::By(by)) => write!(f, " {by}"),
+            Command::Advance(Advance::To(to)) => write!(f, " to start+{to}"),
+            Command::Check(check) => check.names.iter().try_for_each(|name| write!(f, " {}", name.as_str())),
+            Command::Disconnect | Command::Reconnect | Command::Crash | Command::Settle => Ok(()),
+        }
+    }
+}
+
+impl Command {
+    /// The word or words with which the command begins.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Command::Stream(_) => "stream",
+            Command::UpdateStream(_) => "update stream",
+            Command::DeleteStream(_) => "delete stream",
+            Command::Purge(_) => "purge",
+            Command::DeleteMessage(_) => "delete message",
+            Command::Consumer(_) => "consumer",
+            Command::UpdateConsumer(_) => "update consumer",
+            Command::DeleteConsumer(_) => "delete consumer",
+            Command::Info(_) => "info",
+            Command::Publish(_) => "publish",
+            Command::Fetch(_) => "fetch",
+            Command::Ack(ack) => match ack.verb {
+                AckVerb::Ack => "ack",
+                AckVerb::Nak { .. } => "nak",
+                AckVerb::InProgress => "in-progress",
+                AckVerb::Term { .. } => "term",
+                AckVerb::Next { .. } => "next",
+            },
+            Command::Subscribe(_) => "subscribe",
+            Command::Unsubscribe(_) => "unsubscribe",
+            Command::Request(_) => "request",
+            Command::Client(_) => "client",
+            Command::Disconnect => "disconnect",
+            Command::Reconnect => "reconnect",
+            Command::Crash => "crash",
+            Command::Restart(_) => "restart",
+            Command::Kill(_) => "kill",
+            Command::Fault(_) => "fault",
+            Command::Clear(_) => "clear",
+            Command::Worker(_) => "worker",
+            Command::Stop(_) => "stop",
+            Command::Advance(_) => "advance",
+            Command::Settle => "settle",
+            Command::Check(_) => "check",
+        }
+    }
+
+    /// The indented lines below the command.
+    fn body(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match self {
+            Command::Request(request) => request.body.iter().flat_map(|body| body.split('\n')).try_for_each(|line| writeln!(f, "  {line}")),
+            Command::Worker(worker) => {
+                for rule in &worker.rules {
+                    comments(f, "  ", &rule.comments)?;
+                    writeln!(f, "  {rule}{}", Remark(&rule.remark))?;
+                }
+                comments(f, "  ", &worker.comments)
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Display for Settings {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|setting| write!(f, " {}={}", setting.key, setting.value))
+    }
+}
+
+impl Display for SettingValue {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match self {
+            SettingValue::Text(text) => Value(text).fmt(f),
+            SettingValue::Integer(number) => number.fmt(f),
+            SettingValue::Flag(flag) => f.write_str(if *flag { "yes" } else { "no" }),
+            SettingValue::Duration(duration) => duration.fmt(f),
+            SettingValue::Durations(durations) => {
+                let items: Vec<String> = durations.iter().map(ToString::to_string).collect();
+                Value(&items.join(",")).fmt(f)
+            }
+            SettingValue::Texts(texts) => Value(&texts.join(",")).fmt(f),
+            SettingValue::SinceStart(offset) if offset.is_negative() => write!(f, "start{offset}"),
+            SettingValue::SinceStart(offset) => write!(f, "start+{offset}"),
+        }
+    }
+}
+
+impl Display for Publish {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        write!(f, " {} {}", Positional(&self.subject), Quoted(&self.payload))?;
+        text_option(f, "id", self.id.as_deref())?;
+        option(f, "expected-last-seq", self.expected_last_seq)?;
+        option(f, "expected-last-subject-seq", self.expected_last_subject_seq)?;
+        text_option(f, "expected-stream", self.expected_stream.as_deref())?;
+        text_option(f, "expected-last-msg-id", self.expected_last_msg_id.as_deref())?;
+        for (key, value) in &self.headers {
+            write!(f, " header={}", Value(&format!("{key}:{value}")))?;
+        }
+        option(f, "count", (self.count != 1).then_some(self.count))?;
+        flag(f, "no-reply", self.no_reply)
+    }
+}
+
+impl Display for Fetch {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        path(f, &self.path)?;
+        option(f, "batch", self.batch)?;
+        option(f, "expires", self.expires)?;
+        flag(f, "no-wait", self.no_wait)?;
+        option(f, "idle-heartbeat", self.idle_heartbeat)?;
+        option(f, "max-bytes", self.max_bytes)?;
+        name_option(f, "as", &self.alias)
+    }
+}
+
+impl Display for DeliveryRef {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        self.stream.iter().try_for_each(|stream| write!(f, "{stream}/"))?;
+        self.consumer.iter().try_for_each(|consumer| write!(f, "{consumer}:"))?;
+        write!(f, "{}", self.seq)?;
+        self.delivery_count.map_or(Ok(()), |count| write!(f, "#{count}"))
+    }
+}
+
+impl Display for AckCommand {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        write!(f, " {}", Positional(&self.delivery.to_string()))?;
+        match &self.verb {
+            AckVerb::Ack | AckVerb::InProgress => Ok(()),
+            AckVerb::Nak { delay } => option(f, "delay", *delay),
+            AckVerb::Term { reason } => text_option(f, "reason", reason.as_deref()),
+            AckVerb::Next { batch } => option(f, "batch", *batch),
+        }?;
+        flag(f, "sync", self.sync)
+    }
+}
+
+impl Display for Lost {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match self {
+            Lost::Nothing => f.write_str("nothing"),
+            Lost::All => f.write_str("all"),
+            Lost::Since(since) => since.fmt(f),
+            Lost::Last(operations) => operations.fmt(f),
+        }
+    }
+}
+
+impl Display for FaultSpec {
+    /// The rule as it is written behind `fault`.
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.id, self.effect)?;
+        option(f, "kind", self.matching.kind.map(|kind| kind.as_str()))?;
+        name_option(f, "client", &self.matching.client)?;
+        name_option(f, "stream", &self.matching.stream)?;
+        name_option(f, "consumer", &self.matching.consumer)?;
+        text_option(f, "subject", self.matching.subject.as_deref())?;
+        option(f, "stream-seq", self.matching.stream_seq)?;
+        option(f, "delivery-count", self.matching.delivery_count)?;
+        match self.when.occurrence {
+            Some(Occurrence::First(count)) => write!(f, " first={count}"),
+            Some(Occurrence::Nth(place)) => write!(f, " nth={place}"),
+            Some(Occurrence::Always) => f.write_str(" always"),
+            None => Ok(()),
+        }?;
+        option(f, "probability", self.when.probability.map(|p| format!("{}/{}", p.numerator, p.denominator)))?;
+        option(f, "from", self.when.from)?;
+        option(f, "to", self.when.to)?;
+        option(f, "every", self.when.cycle.map(|cycle| cycle.every))?;
+        option(f, "for", self.when.cycle.map(|cycle| cycle.active))
+    }
+}
+
+impl Display for FaultEffect {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match self {
+            FaultEffect::Drop => f.write_str("drop"),
+            FaultEffect::Delay { min, max } if min == max => write!(f, "delay by={min}"),
+            FaultEffect::Delay { min, max } => write!(f, "delay by={min}..{max}"),
+            FaultEffect::Duplicate { copies } => {
+                f.write_str("duplicate")?;
+                option(f, "copies", (*copies != 1).then_some(copies))
+            }
+            FaultEffect::ReplyLost => f.write_str("reply-lost"),
+            FaultEffect::Error { text } => write!(f, "error {}", Quoted(text.as_bytes())),
+            FaultEffect::Disconnect { reconnect } => {
+                f.write_str("disconnect")?;
+                option(f, "reconnect", *reconnect)
+            }
+            FaultEffect::Partition(direction) => write!(f, "partition {}", direction.as_str()),
+            FaultEffect::Restart { downtime } => {
+                f.write_str("restart")?;
+                option(f, "downtime", *downtime)
+            }
+            FaultEffect::Kill { downtime, lost } => {
+                f.write_str("kill")?;
+                option(f, "downtime", *downtime)?;
+                option(f, "lost", *lost)
+            }
+            FaultEffect::Crash => f.write_str("crash"),
+            FaultEffect::Slow { by } => write!(f, "slow by={by}"),
+        }
+    }
+}
+
+impl Display for WorkerCommand {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        write!(f, " {}", self.name)?;
+        path(f, &self.consumer)?;
+        option(f, "batch", self.batch)?;
+        option(f, "expires", self.expires)?;
+        option(f, "concurrency", self.concurrency)?;
+        name_option(f, "handler", &self.handler)?;
+        self.options.iter().try_for_each(|option| option.fmt(f))
+    }
+}
+
+impl Display for HandlerOption {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match &self.value {
+            // Without quotes it would read as a duration.
+            SettingValue::Text(text) if is_duration(text) => write!(f, " {}={}", self.key, Quoted(text.as_bytes())),
+            value => write!(f, " {}={value}", self.key),
+        }
+    }
+}
+
+impl Display for WorkerRule {
+    /// The rule's line, without comments.
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.matching.is_otherwise() { "otherwise" } else { "on" })?;
+        text_option(f, "subject", self.matching.subject.as_deref())?;
+        if let Some(condition) = &self.matching.delivery_count {
+            write!(f, " delivery-count{}{}", condition.comparison.as_str(), condition.count)?;
+        }
+        option(f, "stream-seq", self.matching.stream_seq)?;
+        option(f, "payload", self.matching.payload.as_deref().map(Quoted))?;
+        for (i, action) in self.actions.iter().enumerate() {
+            write!(f, "{} {action}", if i > 0 { "," } else { "" })?;
+        }
+        Ok(())
+    }
+}
+
+impl Display for Action {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match &self.kind {
+            ActionKind::Ack => f.write_str("ack"),
+            ActionKind::InProgress => f.write_str("in-progress"),
+            ActionKind::Ignore => f.write_str("ignore"),
+            ActionKind::Nak { delay } => {
+                f.write_str("nak")?;
+                option(f, "delay", *delay)
+            }
+            ActionKind::Term { reason } => {
+                f.write_str("term")?;
+                text_option(f, "reason", reason.as_deref())
+            }
+        }?;
+        option(f, "after", self.after)?;
+        flag(f, "sync", self.sync)
+    }
+}
