@@ -1,1 +1,30 @@
-//! The simulation: virtual clock, world, links, clients and workers.
+//! The simulation: virtual clock, world, links, clients and workers. Scenario files are not known here, nor sockets.
+//!
+//! A [`World`] holds clients and workers, their links with fault rules, and one server, which is any [`Backend`]: [`Simulated`] in virtual
+//! time, or a real one in real time. The world is the same on both.
+
+mod backend;
+mod client;
+mod crossing;
+mod delivery;
+mod error;
+mod frame;
+mod handler;
+mod notes;
+mod router;
+mod schedule;
+mod simulated;
+mod worker;
+mod world;
+
+pub use backend::{Backend, BackendError, Limit, Polled};
+pub use client::{Client, ClientError, ClientOptions, Pull, Received, Request, RequestId};
+pub use delivery::{Delivery, DeliveryRef, DeliveryRefError};
+pub use error::WorldError;
+pub use frame::Frame;
+pub use handler::{Action, Handler, Plan, Sent};
+pub use notes::{FORGOTTEN, UNDELIVERED};
+pub use router::{Router, RouterError};
+pub use simulated::Simulated;
+pub use worker::WorkerOptions;
+pub use world::{Actor, PubAck, Publication, World};

@@ -1,0 +1,503 @@
+//! A client as a state machine: subscriptions, inboxes, pulls, requests and known deliveries. It neither sends nor waits: it says what
+//! to send and is told what came. Links, faults and time are the world's.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use jetlag_core::ConnectOptions;
+use jetlag_model::{AckKind, AckToken, Message, Payload, PullRequest, Sid, Time, is_valid_filter, is_valid_literal};
+
+use crate::delivery::Deliveries;
+use crate::{Delivery, DeliveryRef, DeliveryRefError, Frame};
+
+/// What a client is like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ClientOptions {
+    /// What it asks for in its CONNECT.
+    pub connect: ConnectOptions,
+    /// Comes back by itself when the server is back.
+    pub reconnect: bool,
+}
+
+impl Default for ClientOptions {
+    /// What client libraries do.
+    fn default() -> ClientOptions {
+        ClientOptions { connect: ConnectOptions::default(), reconnect: true }
+    }
+}
+
+/// A misuse of a client that is known before anything is sent.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ClientError {
+    /// Not a subject that can be published to.
+    #[error("{0:?} can not be published to: a subject has no wildcards, no white space and no empty tokens")]
+    Subject(String),
+    /// Not a subject that can be subscribed to.
+    #[error("{0:?} is not a valid subject to listen to")]
+    Filter(String),
+    /// A subscription that is not there.
+    #[error("{client} has no subscription to {subject}")]
+    NotSubscribed {
+        /// Who was asked.
+        client: Arc<str>,
+        /// The subject.
+        subject: String,
+    },
+    /// A pull's name that is in use.
+    #[error("{client} has a pull named {name} already")]
+    PullExists {
+        /// Who was asked.
+        client: Arc<str>,
+        /// The name.
+        name: Arc<str>,
+    },
+    /// No such delivery.
+    #[error(transparent)]
+    Delivery(#[from] DeliveryRefError),
+}
+
+/// A request's number at its client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct RequestId(pub u64);
+
+/// What an answer in a reply inbox answers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Request {
+    /// A publish to a stream.
+    Publish {
+        /// Where to.
+        subject: Arc<str>,
+        /// The message's id, if it has one.
+        msg_id: Option<Arc<str>>,
+    },
+    /// An acknowledgement whose confirmation is wanted.
+    Ack {
+        /// Of which delivery.
+        token: AckToken,
+    },
+    /// Anything else; the whole answer is wanted.
+    Api {
+        /// Where to.
+        subject: Arc<str>,
+    },
+}
+
+/// One pull request, open or ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pull {
+    /// The client's name for it.
+    pub name: Arc<str>,
+    /// The stream it asks.
+    pub stream: Arc<str>,
+    /// The consumer it asks.
+    pub consumer: Arc<str>,
+    /// How many messages may still come.
+    pub missing: u64,
+    /// Whether more may come.
+    pub open: bool,
+}
+
+/// What a subscription is for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Purpose {
+    /// The script's own, with how many messages it still gets.
+    Plain { subject: Arc<str>, queue: Option<Arc<str>>, remaining: Option<u64> },
+    /// One pull's inbox.
+    Pull(Pull),
+    /// The inbox of all requests.
+    Replies,
+}
+
+/// What the client makes of a message that came to one of its subscriptions.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Received {
+    /// A consumer's message.
+    Delivery {
+        /// Which.
+        token: AckToken,
+        /// The pull it answers; `None` from a push consumer.
+        pull: Option<Arc<str>>,
+    },
+    /// A status: heartbeat, end of a pull.
+    Status {
+        /// Three digits.
+        code: u16,
+        /// What follows them.
+        text: String,
+        /// The pull it answers; `None` from a push consumer.
+        pull: Option<Arc<str>>,
+    },
+    /// The answer to a request; the request is answered with it.
+    Answer {
+        /// The request's number.
+        id: RequestId,
+        /// What it asked.
+        request: Request,
+    },
+    /// An advisory of the server.
+    Advisory,
+    /// Any other message.
+    Message,
+    /// Something for a subscription or a request that the client knows nothing of any more.
+    Stray,
+}
+
+/// A client.
+#[derive(Clone, Debug)]
+pub struct Client {
+    name: Arc<str>,
+    options: ClientOptions,
+    next_sid: u64,
+    next_pull: u64,
+    next_request: u64,
+    subscriptions: BTreeMap<Sid, Purpose>,
+    requests: BTreeMap<RequestId, Request>,
+    deliveries: Deliveries,
+}
+
+/// What every advisory's subject starts with.
+const ADVISORY: &str = "$JS.EVENT.ADVISORY.";
+
+impl Client {
+    /// A client that has sent nothing yet.
+    pub fn new(name: Arc<str>, options: ClientOptions) -> Client {
+        Client {
+            name,
+            options,
+            next_sid: 1,
+            next_pull: 1,
+            next_request: 1,
+            subscriptions: BTreeMap::new(),
+            requests: BTreeMap::new(),
+            deliveries: Deliveries::default(),
+        }
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &Arc<str> {
+        &self.name
+    }
+
+    /// What it is like.
+    pub fn options(&self) -> ClientOptions {
+        self.options
+    }
+
+    /// Subscribes to a subject, for `max` messages if given.
+    ///
+    /// # Errors
+    /// When the subject is not valid.
+    pub fn subscribe(&mut self, subject: &str, queue: Option<&str>, max: Option<u64>) -> Result<Vec<Frame>, ClientError> {
+        if !is_valid_filter(subject) {
+            return Err(ClientError::Filter(subject.to_owned()));
+        }
+        let purpose = Purpose::Plain { subject: subject.into(), queue: queue.map(Into::into), remaining: max };
+        let (sid, mut frames) = self.add_subscription(purpose);
+        frames.extend(max.map(|max| Frame::Unsubscribe { sid, max: Some(max) }));
+        Ok(frames)
+    }
+
+    /// Ends the oldest subscription to a subject.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn unsubscribe(&mut self, subject: &str) -> Result<Vec<Frame>, ClientError> {
+        let is_it = |purpose: &Purpose| matches!(purpose, Purpose::Plain { subject: of, .. } if **of == *subject);
+        let found = self.subscriptions.iter().find(|(_, purpose)| is_it(purpose)).map(|(sid, _)| *sid);
+        let sid = found.ok_or_else(|| ClientError::NotSubscribed { client: self.name.clone(), subject: subject.to_owned() })?;
+        self.subscriptions.remove(&sid);
+        Ok(vec![Frame::Unsubscribe { sid, max: None }])
+    }
+
+    /// Publishes a message; with `confirm`, asks for the pub ack.
+    ///
+    /// # Errors
+    /// When the subject can not be published to.
+    pub fn publish(&mut self, message: Message, confirm: bool) -> Result<Vec<Frame>, ClientError> {
+        let subject: Arc<str> = self.literal(&message)?;
+        let msg_id = message.header("Nats-Msg-Id").map(Into::into);
+        Ok(if confirm { self.request_with(Request::Publish { subject, msg_id }, message).1 } else { vec![Frame::Publish(message)] })
+    }
+
+    /// Sends a request whose whole answer is wanted.
+    ///
+    /// # Errors
+    /// When the subject can not be published to.
+    pub fn request(&mut self, message: Message) -> Result<(RequestId, Vec<Frame>), ClientError> {
+        let subject: Arc<str> = self.literal(&message)?;
+        Ok(self.request_with(Request::Api { subject }, message))
+    }
+
+    /// Sends a pull request; its name is `alias`, or `p1`, `p2` and so on.
+    ///
+    /// # Errors
+    /// When the alias is in use.
+    pub fn fetch(
+        &mut self,
+        stream: &str,
+        consumer: &str,
+        request: &PullRequest,
+        alias: Option<&str>,
+    ) -> Result<(Arc<str>, Vec<Frame>), ClientError> {
+        let (name, inbox, mut frames) = self.open_pull(stream, consumer, request.batch, alias)?;
+        let subject = format!("$JS.API.CONSUMER.MSG.NEXT.{stream}.{consumer}");
+        frames.push(Frame::Publish(Message::new(subject, request.body()).with_reply(inbox)));
+        Ok((name, frames))
+    }
+
+    /// Acknowledges a delivery; with `sync`, asks for the confirmation. A `next` opens a pull, whose name is returned.
+    ///
+    /// # Errors
+    /// None that a caller who took `token` from a delivery can meet.
+    pub fn ack(&mut self, token: &AckToken, kind: &AckKind, sync: bool) -> Result<(Option<Arc<str>>, Vec<Frame>), ClientError> {
+        let message = Message::new(token.clone(), kind.payload());
+        if let AckKind::Next { request } = kind {
+            let batch = PullRequest::parse(request).map_or(1, |request| request.batch);
+            let (name, inbox, mut frames) = self.open_pull(&token.stream, &token.consumer, batch, None)?;
+            frames.push(Frame::Publish(message.with_reply(inbox)));
+            return Ok((Some(name), frames));
+        }
+        Ok((None, if sync { self.request_with(Request::Ack { token: token.clone() }, message).1 } else { vec![Frame::Publish(message)] }))
+    }
+
+    /// The delivery that a reference names.
+    ///
+    /// # Errors
+    /// When there is none, or several.
+    pub fn find(&self, reference: &DeliveryRef) -> Result<&Delivery, DeliveryRefError> {
+        self.deliveries.find(&self.name, reference)
+    }
+
+    /// The first delivery of a message that this client got.
+    pub fn message_of(&self, token: &AckToken) -> Option<&Delivery> {
+        self.deliveries.message_of(token)
+    }
+
+    /// What the client would make of a message, without taking it.
+    pub fn classify(&self, sid: Sid, message: &Message) -> Received {
+        let pull = match self.subscriptions.get(&sid) {
+            None => return Received::Stray,
+            Some(Purpose::Replies) => return self.classify_answer(message),
+            Some(Purpose::Pull(pull)) => Some(pull.name.clone()),
+            Some(Purpose::Plain { .. }) => None,
+        };
+        if let Some(token) = message.reply.as_ref().and_then(|reply| reply.ack_token()) {
+            return Received::Delivery { token, pull };
+        }
+        if let Some(status) = message.headers.as_ref().and_then(|headers| headers.status()) {
+            return Received::Status { code: status.code, text: status.text.to_owned(), pull };
+        }
+        if message.subject.text().starts_with(ADVISORY) { Received::Advisory } else { Received::Message }
+    }
+
+    /// Takes a message: what it is, and what the client sends because of it (the end of a pull, an answer to flow control).
+    pub fn receive(&mut self, sid: Sid, message: &Message) -> (Received, Vec<Frame>) {
+        let received = self.classify(sid, message);
+        let mut frames = Vec::new();
+        match &received {
+            Received::Delivery { pull: Some(_), .. } => frames.extend(self.count_pull(sid)),
+            Received::Status { code, pull: Some(_), .. } if *code != 100 => frames.extend(self.end_pull(sid)),
+            Received::Status { code: 100, pull: None, .. } => {
+                // A push consumer's flow control asks for an empty answer.
+                if let Some(reply) = &message.reply {
+                    frames.push(Frame::Publish(Message::new(reply.clone(), b"")));
+                }
+                self.count_plain(sid);
+            }
+            Received::Answer { id, .. } => {
+                self.requests.remove(id);
+            }
+            Received::Stray => {}
+            _ => self.count_plain(sid),
+        }
+        (received, frames)
+    }
+
+    /// Remembers a delivery, so that it can be acknowledged.
+    pub fn remember(&mut self, delivery: Delivery) {
+        self.deliveries.add(delivery);
+    }
+
+    /// A request whose answer will not come.
+    pub fn forget_request(&mut self, id: RequestId) {
+        self.requests.remove(&id);
+    }
+
+    /// The pull of this name.
+    pub fn pull(&self, name: &str) -> Option<&Pull> {
+        self.subscriptions.values().find_map(|purpose| match purpose {
+            Purpose::Pull(pull) if *pull.name == *name => Some(pull),
+            _ => None,
+        })
+    }
+
+    /// Gives up a pull before its end.
+    pub fn abandon_pull(&mut self, name: &str) -> Vec<Frame> {
+        let is_it = |purpose: &Purpose| matches!(purpose, Purpose::Pull(pull) if *pull.name == *name);
+        let found = self.subscriptions.iter().find(|(_, purpose)| is_it(purpose)).map(|(sid, _)| *sid);
+        found.and_then(|sid| self.end_pull(sid)).into_iter().collect()
+    }
+
+    /// The connection is gone: unanswered requests stay so. Subscriptions and pulls are kept for the next connection.
+    pub fn disconnected(&mut self) {
+        self.requests.clear();
+    }
+
+    /// The server is gone, and with it all pulls it knew of.
+    pub fn server_lost(&mut self) {
+        for purpose in self.subscriptions.values_mut() {
+            if let Purpose::Pull(pull) = purpose {
+                pull.open = false;
+            }
+        }
+    }
+
+    /// What a client library sends on a new connection: its subscriptions and open inboxes again, but no pull request.
+    pub fn connected(&self) -> Vec<Frame> {
+        let mut frames = Vec::new();
+        for (&sid, purpose) in &self.subscriptions {
+            let (subject, queue, max) = match purpose {
+                Purpose::Plain { subject, queue, remaining } => (subject.clone(), queue.clone(), *remaining),
+                Purpose::Pull(pull) if !pull.open => continue,
+                Purpose::Pull(_) => (self.pull_inbox(sid), None, None),
+                Purpose::Replies => (self.reply_subject("*"), None, None),
+            };
+            frames.push(Frame::Subscribe { sid, subject, queue });
+            frames.extend(max.map(|max| Frame::Unsubscribe { sid, max: Some(max) }));
+        }
+        frames
+    }
+
+    /// The process is gone: all it knew is forgotten. Numbers go on, so that no name of an earlier life comes back.
+    pub fn crashed(&mut self) {
+        self.subscriptions.clear();
+        self.requests.clear();
+        self.deliveries = Deliveries::default();
+    }
+
+    fn literal(&self, message: &Message) -> Result<Arc<str>, ClientError> {
+        let subject = message.subject.text();
+        if is_valid_literal(&subject) { Ok(subject.into()) } else { Err(ClientError::Subject(subject.into_owned())) }
+    }
+
+    fn add_subscription(&mut self, purpose: Purpose) -> (Sid, Vec<Frame>) {
+        let sid = Sid(self.next_sid);
+        self.next_sid += 1;
+        let (subject, queue) = match &purpose {
+            Purpose::Plain { subject, queue, .. } => (subject.clone(), queue.clone()),
+            Purpose::Pull(_) => (self.pull_inbox(sid), None),
+            Purpose::Replies => (self.reply_subject("*"), None),
+        };
+        self.subscriptions.insert(sid, purpose);
+        (sid, vec![Frame::Subscribe { sid, subject, queue }])
+    }
+
+    fn pull_inbox(&self, sid: Sid) -> Arc<str> {
+        format!("_INBOX.{}.{sid}", self.name).into()
+    }
+
+    fn reply_subject(&self, last: &str) -> Arc<str> {
+        format!("_INBOX.{}.r.{last}", self.name).into()
+    }
+
+    fn open_pull(
+        &mut self,
+        stream: &str,
+        consumer: &str,
+        batch: i64,
+        alias: Option<&str>,
+    ) -> Result<(Arc<str>, Arc<str>, Vec<Frame>), ClientError> {
+        let name: Arc<str> = match alias {
+            Some(alias) if self.pull(alias).is_some() => {
+                return Err(ClientError::PullExists { client: self.name.clone(), name: alias.into() });
+            }
+            Some(alias) => alias.into(),
+            None => {
+                let number = self.next_pull;
+                self.next_pull += 1;
+                format!("p{number}").into()
+            }
+        };
+        // A batch below one still gets one message.
+        let missing = u64::try_from(batch).unwrap_or(0).max(1);
+        let pull = Pull { name: name.clone(), stream: stream.into(), consumer: consumer.into(), missing, open: true };
+        let (sid, frames) = self.add_subscription(Purpose::Pull(pull));
+        Ok((name, self.pull_inbox(sid), frames))
+    }
+
+    fn request_with(&mut self, request: Request, message: Message) -> (RequestId, Vec<Frame>) {
+        let mut frames = Vec::new();
+        if !self.subscriptions.values().any(|purpose| *purpose == Purpose::Replies) {
+            frames = self.add_subscription(Purpose::Replies).1;
+        }
+        let id = RequestId(self.next_request);
+        self.next_request += 1;
+        self.requests.insert(id, request);
+        frames.push(Frame::Publish(message.with_reply(self.reply_subject(&id.0.to_string()))));
+        (id, frames)
+    }
+
+    /// The request that a reply subject of this client stands for.
+    pub fn request_of_reply(&self, subject: &str) -> Option<(RequestId, &Request)> {
+        let number = subject.strip_prefix(&*self.reply_subject(""))?;
+        let id = RequestId(number.parse().ok()?);
+        self.requests.get(&id).map(|request| (id, request))
+    }
+
+    /// The pull whose inbox a reply subject of this client is.
+    pub fn pull_of_reply(&self, subject: &str) -> Option<&Pull> {
+        let inbox = subject.strip_prefix("_INBOX.")?.strip_prefix(&*self.name)?.strip_prefix('.')?;
+        match self.subscriptions.get(&Sid(inbox.parse().ok()?))? {
+            Purpose::Pull(pull) => Some(pull),
+            _ => None,
+        }
+    }
+
+    fn classify_answer(&self, message: &Message) -> Received {
+        match self.request_of_reply(&message.subject.text()) {
+            Some((id, request)) => Received::Answer { id, request: request.clone() },
+            None => Received::Stray,
+        }
+    }
+
+    /// One message of a pull came: counts it, and ends the pull with the last one.
+    fn count_pull(&mut self, sid: Sid) -> Option<Frame> {
+        let Some(Purpose::Pull(pull)) = self.subscriptions.get_mut(&sid) else { return None };
+        pull.missing = pull.missing.saturating_sub(1);
+        if pull.missing == 0 { self.end_pull(sid) } else { None }
+    }
+
+    /// Closes a pull's inbox. The pull is remembered: what a fault kept back may still come, and is shown as its own.
+    fn end_pull(&mut self, sid: Sid) -> Option<Frame> {
+        match self.subscriptions.get_mut(&sid) {
+            Some(Purpose::Pull(pull)) if pull.open => {
+                pull.open = false;
+                Some(Frame::Unsubscribe { sid, max: None })
+            }
+            _ => None,
+        }
+    }
+
+    fn count_plain(&mut self, sid: Sid) {
+        if let Some(Purpose::Plain { remaining: Some(remaining), .. }) = self.subscriptions.get_mut(&sid) {
+            *remaining = remaining.saturating_sub(1);
+            if *remaining == 0 {
+                self.subscriptions.remove(&sid);
+            }
+        }
+    }
+}
+
+/// A delivery as the world records it.
+pub(crate) fn delivery(client: &Arc<str>, at: Time, token: AckToken, message: &Message, pull: Option<Arc<str>>, record: u64) -> Delivery {
+    Delivery {
+        client: client.clone(),
+        at,
+        token,
+        subject: message.subject.text().as_ref().into(),
+        headers: message.headers.clone(),
+        payload: Payload::clone(&message.payload),
+        pull,
+        record,
+    }
+}

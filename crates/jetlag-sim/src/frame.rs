@@ -1,0 +1,40 @@
+//! What a client sends on its connection. Bytes and sockets are not here.
+
+use std::sync::Arc;
+
+use jetlag_core::Input;
+use jetlag_model::{ConnId, Message, Sid};
+
+/// A protocol operation of a client.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Frame {
+    /// SUB.
+    Subscribe {
+        /// The subscription's number.
+        sid: Sid,
+        /// What to listen to.
+        subject: Arc<str>,
+        /// The queue group.
+        queue: Option<Arc<str>>,
+    },
+    /// UNSUB.
+    Unsubscribe {
+        /// The subscription's number.
+        sid: Sid,
+        /// Ends after that many messages; at once when absent.
+        max: Option<u64>,
+    },
+    /// PUB or HPUB.
+    Publish(Message),
+}
+
+impl Frame {
+    /// The frame as it reaches a server on connection `conn`.
+    pub fn into_input(self, conn: ConnId) -> Input {
+        match self {
+            Frame::Subscribe { sid, subject, queue } => Input::Subscribe { conn, sid, subject, queue },
+            Frame::Unsubscribe { sid, max } => Input::Unsubscribe { conn, sid, max },
+            Frame::Publish(message) => Input::Publish { conn, message },
+        }
+    }
+}

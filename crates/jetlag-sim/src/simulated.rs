@@ -1,0 +1,151 @@
+//! The simulated server as a backend: the core, virtual time, and what storage holds while it is down.
+
+use std::collections::VecDeque;
+
+use jetlag_core::{Core, CoreConfig, Deadline, Input, LostTail, Output, Stored};
+use jetlag_model::{Duration, Now, Time, WallTime};
+
+use crate::{Backend, BackendError, Limit, Polled};
+
+/// The wall clock at the start of a run: 2026-01-01T00:00:00Z.
+const STARTED: WallTime = WallTime::from_unix_nanos(1_767_225_600_000_000_000);
+
+/// How many idle deadlines may stand before a busy one: heartbeats have no end.
+const IDLE_DEADLINES: u32 = 10_000;
+
+/// The server between two lives, or in one.
+#[derive(Clone)]
+enum Life {
+    Up(Box<Core>),
+    Down(Stored),
+}
+
+/// A simulated server in virtual time. Time stands still except in [`Backend::poll`], where it jumps from one deadline to the next.
+#[derive(Clone)]
+pub struct Simulated {
+    config: CoreConfig,
+    life: Life,
+    now: Time,
+    /// The last words of a server that stopped.
+    last_words: VecDeque<Output>,
+}
+
+impl Simulated {
+    /// A server of the newest version with empty storage.
+    pub fn new() -> Simulated {
+        Simulated::with_config(CoreConfig::default())
+    }
+
+    /// A server so configured with empty storage.
+    pub fn with_config(config: CoreConfig) -> Simulated {
+        let core = Core::open(config.clone(), Stored::default(), at(Time::START));
+        Simulated { config, life: Life::Up(Box::new(core)), now: Time::START, last_words: VecDeque::new() }
+    }
+
+    /// The core, while the server runs.
+    pub fn core(&self) -> Option<&Core> {
+        match &self.life {
+            Life::Up(core) => Some(core),
+            Life::Down(_) => None,
+        }
+    }
+
+    fn running(&mut self, what: &str) -> Result<&mut Core, BackendError> {
+        match &mut self.life {
+            Life::Up(core) => Ok(core),
+            Life::Down(_) => Err(BackendError::Misuse(format!("the server is down and can not {what}"))),
+        }
+    }
+
+    /// Ends a life.
+    fn end(&mut self, what: &str, how: impl FnOnce(Core, Now) -> (Stored, Vec<Output>)) -> Result<(), BackendError> {
+        let core = self.running(what)?.clone();
+        let (stored, outputs) = how(core, at(self.now));
+        self.life = Life::Down(stored);
+        self.last_words.extend(outputs);
+        Ok(())
+    }
+}
+
+impl Default for Simulated {
+    fn default() -> Simulated {
+        Simulated::new()
+    }
+}
+
+/// Both clocks at an instant; nothing skews the wall clock yet.
+fn at(now: Time) -> Now {
+    Now { mono: now, wall: STARTED + now.since_start() }
+}
+
+impl Backend for Simulated {
+    fn now(&self) -> Time {
+        self.now
+    }
+
+    fn started(&self) -> WallTime {
+        STARTED
+    }
+
+    fn input(&mut self, input: Input) -> Result<(), BackendError> {
+        let now = at(self.now);
+        self.running("take an input")?.handle_input(now, input);
+        Ok(())
+    }
+
+    fn poll(&mut self, limit: Limit) -> Result<Polled, BackendError> {
+        if let Some(output) = self.last_words.pop_front() {
+            return Ok(Polled::Output(output));
+        }
+        if let Life::Up(core) = &mut self.life {
+            if let Some(output) = core.poll_output() {
+                return Ok(Polled::Output(output));
+            }
+            if let Some((due, deadline)) = core.next_deadline()
+                && limit.allows(due.max(self.now))
+            {
+                self.now = self.now.max(due);
+                core.handle_deadline(at(self.now));
+                return Ok(Polled::Fired(deadline));
+            }
+        }
+        self.now = self.now.max(limit.time());
+        Ok(Polled::Reached)
+    }
+
+    fn stop(&mut self) -> Result<(), BackendError> {
+        self.end("stop", Core::stop)
+    }
+
+    fn kill(&mut self, lost: LostTail) -> Result<(), BackendError> {
+        self.end("be killed", |core, now| (core.kill(now, lost), Vec::new()))
+    }
+
+    fn start(&mut self) -> Result<(), BackendError> {
+        match &self.life {
+            Life::Up(_) => Err(BackendError::Misuse("the server runs already".to_owned())),
+            Life::Down(stored) => {
+                self.life = Life::Up(Box::new(Core::open(self.config.clone(), stored.clone(), at(self.now))));
+                Ok(())
+            }
+        }
+    }
+
+    fn next_busy_deadline(&self) -> Option<(Time, Deadline)> {
+        // The core names its next deadline only, so idle ones in front of a busy one are played on a copy.
+        let mut core = self.core()?.clone();
+        for _ in 0..IDLE_DEADLINES {
+            let (due, deadline) = core.next_deadline()?;
+            if !deadline.is_idle() {
+                return Some((due, deadline));
+            }
+            core.handle_deadline(at(due.max(self.now)));
+            while core.poll_output().is_some() {}
+        }
+        None
+    }
+
+    fn patience(&self) -> Duration {
+        Duration::ZERO
+    }
+}

@@ -1,0 +1,160 @@
+//! A worker as a state machine: it keeps a pull open, handles messages up to its concurrency, and says which action is due when. Sending
+//! and time are the world's.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+use jetlag_model::{Duration, PullRequest, Time};
+
+use crate::{Action, Delivery, Handler, Plan};
+
+/// How a worker fetches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WorkerOptions {
+    /// Messages a pull asks for.
+    pub batch: u64,
+    /// How long a pull waits; one without waits as long as the server lives.
+    pub expires: Option<Duration>,
+    /// Messages handled at the same time; the rest of a batch queues in order.
+    pub concurrency: u64,
+}
+
+impl Default for WorkerOptions {
+    /// One message at a time, by pulls that do not expire.
+    fn default() -> WorkerOptions {
+        WorkerOptions { batch: 1, expires: None, concurrency: 1 }
+    }
+}
+
+/// A message in the handler's hands.
+struct Handling {
+    delivery: Delivery,
+    plan: Plan,
+    /// The next action of the plan.
+    next: usize,
+    /// When its actions' times count from: when it began, and later if something makes it slow.
+    counted_from: Time,
+}
+
+/// A worker.
+pub(crate) struct Worker {
+    pub(crate) client: usize,
+    pub(crate) stream: Arc<str>,
+    pub(crate) consumer: Arc<str>,
+    options: WorkerOptions,
+    handler: Box<dyn Handler>,
+    running: bool,
+    pull: Option<Arc<str>>,
+    queue: VecDeque<(Delivery, Duration)>,
+    handling: BTreeMap<u64, Handling>,
+    next_handling: u64,
+}
+
+/// Handling of a message began.
+pub(crate) struct Begun {
+    pub(crate) handling: u64,
+    pub(crate) delivery: Delivery,
+    pub(crate) own_count: Option<u64>,
+}
+
+impl Worker {
+    pub(crate) fn new(client: usize, stream: &str, consumer: &str, options: WorkerOptions, handler: Box<dyn Handler>) -> Worker {
+        Worker {
+            client,
+            stream: stream.into(),
+            consumer: consumer.into(),
+            options,
+            handler,
+            running: true,
+            pull: None,
+            queue: VecDeque::new(),
+            handling: BTreeMap::new(),
+            next_handling: 0,
+        }
+    }
+
+    pub(crate) fn options(&self) -> WorkerOptions {
+        self.options
+    }
+
+    pub(crate) fn handler(&mut self) -> &mut dyn Handler {
+        &mut *self.handler
+    }
+
+    /// The pull to send now, if one is due: none is open, and there is room for a message.
+    pub(crate) fn wanted_pull(&self) -> Option<PullRequest> {
+        let unfinished = (self.queue.len() + self.handling.len()) as u64;
+        (self.running && self.pull.is_none() && unfinished < self.options.concurrency).then(|| PullRequest {
+            batch: i64::try_from(self.options.batch).unwrap_or(i64::MAX),
+            expires: self.options.expires.unwrap_or(Duration::ZERO),
+            ..PullRequest::default()
+        })
+    }
+
+    pub(crate) fn pull_opened(&mut self, name: Arc<str>) {
+        self.pull = Some(name);
+    }
+
+    pub(crate) fn pull(&self) -> Option<&Arc<str>> {
+        self.pull.as_ref()
+    }
+
+    pub(crate) fn pull_ended(&mut self) -> Option<Arc<str>> {
+        self.pull.take()
+    }
+
+    /// A message for this worker came; handling it takes so much longer than planned.
+    pub(crate) fn take(&mut self, delivery: Delivery, slow: Duration) {
+        self.queue.push_back((delivery, slow));
+    }
+
+    /// Begins to handle the next message if there is one and a hand is free.
+    pub(crate) fn begin(&mut self, now: Time) -> Option<Begun> {
+        if self.handling.len() as u64 >= self.options.concurrency.max(1) {
+            return None;
+        }
+        let (delivery, slow) = self.queue.pop_front()?;
+        let plan = self.handler.handle(&delivery);
+        let own_count = self.handler.own_count(&delivery);
+        let number = self.next_handling;
+        self.next_handling += 1;
+        self.handling.insert(number, Handling { delivery: delivery.clone(), plan, next: 0, counted_from: now + slow });
+        Some(Begun { handling: number, delivery, own_count })
+    }
+
+    /// When the next action of a handling is due; `None` when nothing is left to do, which ends it.
+    pub(crate) fn next_action(&mut self, number: u64) -> Option<Time> {
+        let handling = self.handling.get(&number)?;
+        let due = handling.plan.actions().get(handling.next).map(|action| handling.counted_from + action.after);
+        if due.is_none() {
+            self.handling.remove(&number);
+        }
+        due
+    }
+
+    /// Takes the next action of a handling.
+    pub(crate) fn take_action(&mut self, number: u64) -> Option<(Delivery, Action)> {
+        let handling = self.handling.get_mut(&number)?;
+        let action = handling.plan.actions().get(handling.next)?.clone();
+        handling.next += 1;
+        Some((handling.delivery.clone(), action))
+    }
+
+    /// No new pulls; what is in hand is finished.
+    pub(crate) fn stop(&mut self) {
+        self.running = false;
+    }
+
+    /// Messages queued or being handled.
+    pub(crate) fn unfinished(&self) -> usize {
+        self.queue.len() + self.handling.len()
+    }
+
+    /// The process is gone with all it had in hand.
+    pub(crate) fn crashed(&mut self) {
+        self.pull = None;
+        self.queue.clear();
+        self.handling.clear();
+        self.handler.crashed();
+    }
+}

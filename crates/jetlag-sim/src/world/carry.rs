@@ -1,0 +1,181 @@
+//! Links: what fault rules make of a frame on its way up or a message on its way down, and the records of it.
+
+use jetlag_fault::{Direction, Fate, RuleId, Verdict};
+use jetlag_model::{Address, Message, Sid};
+use jetlag_trace::{Key, Kind};
+
+use super::{Down, Item, World};
+use crate::client::RequestId;
+use crate::crossing::Description;
+use crate::schedule::Rank;
+use crate::{Backend, Frame, Received, Sent, WorldError};
+
+/// The text of an error that no rule made.
+const NOT_CONNECTED: &str = "not connected";
+
+impl<B: Backend> World<B> {
+    /// A client sends frames. The result is that of the message among them.
+    pub(super) fn send(&mut self, member: usize, frames: Vec<Frame>) -> Result<Sent, WorldError> {
+        let mut sent = Sent::Done;
+        for frame in frames {
+            match frame {
+                Frame::Publish(message) => sent = self.carry_up(member, message)?,
+                // Subscriptions belong to the connection: without one there is nothing to say, and a cut link carries nothing.
+                frame => {
+                    let Some(conn) = self.members[member].conn() else { continue };
+                    let name = self.members[member].client.name();
+                    if self.rules.partitioned(self.backend.now(), name, Direction::Up).is_none() {
+                        let item = Item::Up { member, conn, frame, about: None, cause: self.cause, then: Vec::new() };
+                        self.schedule(self.backend.now(), Rank::Arrival, item);
+                    }
+                }
+            }
+        }
+        Ok(sent)
+    }
+
+    fn carry_up(&mut self, member: usize, message: Message) -> Result<Sent, WorldError> {
+        let now = self.backend.now();
+        let about = Description::up(&self.members[member].client, &message);
+        let Some(conn) = self.members[member].conn() else {
+            self.push(about.record(now, Kind::Failed).with(Key::Description, NOT_CONNECTED));
+            self.forget_reply(member, &message);
+            return Ok(Sent::Failed(NOT_CONNECTED.into()));
+        };
+        let verdict = self.rules.evaluate(now, &about.crossing(&message.payload));
+        self.record_hits(&about, &verdict);
+        match &verdict.fate {
+            Fate::Error(rule, text) => {
+                let failed = about.record(now, Kind::Failed).with(Key::Description, text).by_rule(rule.clone());
+                self.push(failed);
+                self.forget_reply(member, &message);
+                let text = text.clone();
+                self.act_on(member, verdict.actions)?;
+                return Ok(Sent::Failed(text));
+            }
+            Fate::Drop(rule) => {
+                self.push(about.record(now, Kind::Lost).by_rule(rule.clone()));
+                self.act_on(member, verdict.actions)?;
+                return Ok(Sent::Done);
+            }
+            Fate::Pass => {}
+        }
+        if let Some(rule) = &verdict.reply_lost
+            && let Some(reply) = &message.reply
+            && let Some((id, _)) = self.members[member].client.request_of_reply(&reply.text())
+        {
+            self.members[member].lost_replies.insert(id, rule.clone());
+        }
+        let due = now + verdict.delay();
+        let copies = verdict.copies();
+        let cause = self.cause;
+        for copy in 0..=copies {
+            let then = if copy == copies { verdict.actions.clone() } else { Vec::new() };
+            let item = Item::Up { member, conn, frame: Frame::Publish(message.clone()), about: Some(about.clone()), cause, then };
+            self.schedule(due, Rank::Arrival, item);
+        }
+        Ok(Sent::Done)
+    }
+
+    /// The server sends a message to a client.
+    pub(super) fn carry_down(&mut self, member: usize, sid: Sid, message: Message) -> Result<(), WorldError> {
+        let now = self.backend.now();
+        let client = &self.members[member].client;
+        let received = client.classify(sid, &message);
+        if received == Received::Stray {
+            return Ok(());
+        }
+        let about = Description::down(client, sid, &message);
+        let mut verdict = self.rules.evaluate(now, &about.crossing(&message.payload));
+        if let Received::Answer { id, .. } = &received
+            && let Some(rule) = self.members[member].lost_replies.get(id)
+            && verdict.fate == Fate::Pass
+        {
+            verdict.fate = Fate::Drop(rule.clone());
+        }
+        let before = self.cause;
+        self.cause = self.server_cause.or(self.cause);
+        self.record_hits(&about, &verdict);
+        let cause = std::mem::replace(&mut self.cause, before);
+        if let Fate::Drop(rule) | Fate::Error(rule, _) = &verdict.fate {
+            let mut lost = about.record(now, Kind::Lost).by_rule(rule.clone());
+            lost.cause = cause;
+            self.push(lost);
+            return self.act_on(member, verdict.actions);
+        }
+        let due = now + verdict.delay();
+        let copies = verdict.copies();
+        for copy in 0..=copies {
+            let then = if copy == copies { verdict.actions.clone() } else { Vec::new() };
+            let passage = Box::new(Down { about: about.clone(), cause, slow: verdict.slowness(), then });
+            self.schedule(due, Rank::Arrival, Item::Down { member, sid, message: message.clone(), passage });
+        }
+        Ok(())
+    }
+
+    /// Records each rule that acted, and what it did where a client could see it. What does not pass is recorded by the caller.
+    fn record_hits(&mut self, about: &Description, verdict: &Verdict) {
+        let now = self.backend.now();
+        for rule in &verdict.hits {
+            self.push(about.record(now, Kind::RuleHit).by_rule(rule.clone()));
+        }
+        for (rule, delay) in &verdict.delays {
+            self.push(about.record(now, Kind::Delayed).with(Key::For, *delay).by_rule(rule.clone()));
+        }
+        for (rule, copies) in &verdict.duplicates {
+            let duplicated = about.record(now, Kind::Duplicated).by_rule(rule.clone());
+            // One copy more is what the word says.
+            self.push(if *copies == 1 { duplicated } else { duplicated.with(Key::Copies, *copies) });
+        }
+    }
+
+    /// The request that a frame asks, if it asks one.
+    pub(super) fn request_of(&self, member: usize, frame: &Frame) -> Option<RequestId> {
+        let Frame::Publish(Message { reply: Some(reply), .. }) = frame else { return None };
+        self.members[member].client.request_of_reply(&reply.text()).map(|(id, _)| id)
+    }
+
+    /// An answer that will not come, because the request was never sent.
+    fn forget_reply(&mut self, member: usize, message: &Message) {
+        let reply = message.reply.as_ref().map(Address::text);
+        let client = &mut self.members[member].client;
+        if let Some(id) = reply.and_then(|reply| client.request_of_reply(&reply).map(|(id, _)| id)) {
+            client.forget_request(id);
+        }
+    }
+
+    /// What was under way on a client's connection is lost with it.
+    pub(super) fn lose_traffic(&mut self, member: usize, by: Option<&RuleId>) {
+        let now = self.backend.now();
+        let of = |item: &Item| matches!(item, Item::Up { member: m, .. } | Item::Down { member: m, .. } if *m == member);
+        for item in self.schedule.extract(of) {
+            let (about, cause) = match item {
+                Item::Up { about: Some(about), cause, .. } => (about, cause),
+                Item::Down { passage, .. } => (passage.about, passage.cause),
+                _ => continue,
+            };
+            let mut lost = about.record(now, Kind::Lost);
+            lost.cause = cause;
+            lost.rule = by.cloned();
+            self.push(lost);
+        }
+    }
+
+    /// What has arrived at clients already when their connections break reaches them still.
+    pub(super) fn flush(&mut self) -> Result<(), WorldError> {
+        self.drain()?;
+        loop {
+            let now = self.backend.now();
+            let due = self.schedule.extract_due(now, |item| matches!(item, Item::Down { .. }));
+            if due.is_empty() {
+                return Ok(());
+            }
+            for item in due {
+                if let Item::Down { member, sid, message, passage } = item {
+                    self.set_cause(passage.cause);
+                    self.arrive(member, sid, &message, *passage)?;
+                }
+            }
+        }
+    }
+}

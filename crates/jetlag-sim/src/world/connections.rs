@@ -1,0 +1,170 @@
+//! Clients come, lose their connections, come back, and die. What fault rules want done to a client or the server is done here too.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use jetlag_core::Input;
+use jetlag_fault::{Action, Direction, RuleId};
+use jetlag_model::{ConnId, Duration};
+use jetlag_trace::Kind;
+
+use super::{Connection, Item, Member, World};
+use crate::client::Client;
+use crate::schedule::Rank;
+use crate::{Backend, ClientOptions, WorldError};
+
+/// How long a client waits between two attempts to connect through a cut link: what NATS clients do.
+const RECONNECT_WAIT: Duration = Duration::from_secs(2);
+
+impl<B: Backend> World<B> {
+    /// The client of this name, connected if it is new.
+    pub(super) fn member_or_new(&mut self, name: &str) -> Result<usize, WorldError> {
+        match self.names.get(name) {
+            Some(member) => Ok(*member),
+            None => self.add_member(name, ClientOptions::default(), false),
+        }
+    }
+
+    /// A new client, with a connection if the server is up.
+    pub(super) fn add_member(&mut self, name: &str, options: ClientOptions, quiet: bool) -> Result<usize, WorldError> {
+        let name: Arc<str> = name.into();
+        if self.names.contains_key(&name) {
+            return Err(WorldError::ClientExists(name));
+        }
+        let member = self.members.len();
+        self.members.push(Member {
+            client: Client::new(name.clone(), options),
+            connection: Connection::Waiting,
+            quiet,
+            lost_replies: BTreeMap::new(),
+            pulls: BTreeMap::new(),
+            confirmations: BTreeMap::new(),
+        });
+        self.names.insert(name, member);
+        if self.down_until.is_none() {
+            self.open(member)?;
+        }
+        Ok(member)
+    }
+
+    /// Gives a client a connection, and sends what it has subscribed to.
+    fn open(&mut self, member: usize) -> Result<(), WorldError> {
+        let conn = ConnId(self.next_conn);
+        self.next_conn += 1;
+        self.connections.insert(conn, member);
+        self.members[member].connection = Connection::Open(conn);
+        let options = self.members[member].client.options().connect;
+        self.backend.input(Input::Connect { conn, options })?;
+        self.drain()?;
+        let frames = self.members[member].client.connected();
+        self.send(member, frames).map(|_| ())
+    }
+
+    /// A client that waits for a connection gets one, unless its link is cut: then it tries again later.
+    pub(super) fn try_connect(&mut self, member: usize) -> Result<(), WorldError> {
+        if self.members[member].connection != Connection::Waiting || self.down_until.is_some() {
+            return Ok(());
+        }
+        let now = self.now();
+        let name = self.members[member].client.name();
+        let cut = [Direction::Up, Direction::Down].into_iter().any(|direction| self.rules.partitioned(now, name, direction).is_some());
+        if cut {
+            self.schedule(now + RECONNECT_WAIT, Rank::Reconnect, Item::Reconnect { member });
+            return Ok(());
+        }
+        if !self.members[member].quiet {
+            let record = self.client_record(member, Kind::Connected);
+            self.push_as_cause(record);
+        }
+        self.open(member)?;
+        self.workers_of(member).into_iter().try_for_each(|worker| self.work(worker))
+    }
+
+    /// A client's connection is gone, and all that was under way on it.
+    pub(super) fn lose_connection(&mut self, member: usize, kind: Kind, by: Option<&RuleId>, after: Return) -> Result<(), WorldError> {
+        let Some(conn) = self.members[member].conn() else { return Ok(()) };
+        if kind != Kind::Disconnected || !self.members[member].quiet {
+            let mut record = self.client_record(member, kind);
+            record.rule = by.cloned();
+            self.push_as_cause(record);
+        }
+        self.lose_traffic(member, by);
+        self.connections.remove(&conn);
+        let stays_away = after == Return::Closed || (after == Return::ByItself && !self.members[member].client.options().reconnect);
+        let this = &mut self.members[member];
+        this.connection = if stays_away { Connection::Closed } else { Connection::Waiting };
+        this.client.disconnected();
+        this.lost_replies.clear();
+        this.confirmations.clear();
+        for worker in self.workers_of(member) {
+            if let Some(pull) = self.workers[worker].pull_ended() {
+                // Nothing is sent: there is no connection to send it on.
+                let _ = self.members[member].client.abandon_pull(&pull);
+            }
+        }
+        if self.down_until.is_none() {
+            self.backend.input(Input::Disconnect { conn })?;
+            self.drain()?;
+        }
+        Ok(())
+    }
+
+    /// A client's process ends: its connection breaks, and all it knew is gone.
+    pub(super) fn end_client(&mut self, member: usize, by: Option<&RuleId>) -> Result<(), WorldError> {
+        if self.members[member].conn().is_some() {
+            self.lose_connection(member, Kind::Crashed, by, Return::Closed)?;
+        } else {
+            let mut record = self.client_record(member, Kind::Crashed);
+            record.rule = by.cloned();
+            self.push_as_cause(record);
+        }
+        self.members[member].connection = Connection::Closed;
+        self.members[member].client.crashed();
+        self.members[member].pulls.clear();
+        for worker in self.workers_of(member) {
+            self.schedule.extract(|item| matches!(item, Item::Act { worker: of, .. } | Item::GiveUp { worker: of, .. } if *of == worker));
+            self.workers[worker].crashed();
+        }
+        Ok(())
+    }
+
+    /// Does what rules want done once a crossing met its fate.
+    pub(super) fn act_on(&mut self, member: usize, actions: Vec<(RuleId, Action)>) -> Result<(), WorldError> {
+        for (rule, action) in actions {
+            match action {
+                Action::Disconnect { reconnect } => {
+                    let after = if reconnect.is_some() { Return::Waiting } else { Return::ByItself };
+                    self.lose_connection(member, Kind::Disconnected, Some(&rule), after)?;
+                    if self.members[member].connection == Connection::Waiting {
+                        let due = self.now() + reconnect.unwrap_or(Duration::ZERO);
+                        self.schedule(due, Rank::Reconnect, Item::Reconnect { member });
+                    }
+                }
+                Action::Crash => self.end_client(member, Some(&rule))?,
+                Action::Restart { downtime } if self.down_until.is_none() => self.take_down(None, downtime, Some(&rule))?,
+                Action::Kill { downtime, lost } if self.down_until.is_none() => {
+                    self.take_down(Some(super::server::lost_tail(lost)), downtime, Some(&rule))?;
+                }
+                // A server that is down can not go down.
+                Action::Restart { .. } | Action::Kill { .. } => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// The workers that are, or were, this client's, in order of creation.
+    pub(super) fn workers_of(&self, member: usize) -> Vec<usize> {
+        (0..self.workers.len()).filter(|worker| self.workers[*worker].client == member).collect()
+    }
+}
+
+/// Whether a client that lost its connection comes back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Return {
+    /// As it was told when it was made.
+    ByItself,
+    /// Yes.
+    Waiting,
+    /// Not until told.
+    Closed,
+}

@@ -1,0 +1,98 @@
+//! The server goes down and comes back, and its clients with it.
+
+use jetlag_core::{Lost, LostTail};
+use jetlag_fault::RuleId;
+use jetlag_model::Duration;
+use jetlag_trace::{Key, Kind, Place, Record};
+
+use super::connections::Return;
+use super::{Item, World};
+use crate::schedule::Rank;
+use crate::{Backend, WorldError};
+
+impl<B: Backend> World<B> {
+    /// The server stops in good order now, and starts again after `downtime`. Its clients come back by themselves, in order of creation.
+    ///
+    /// # Errors
+    /// When the server is down already, or fails.
+    pub fn restart(&mut self, downtime: Duration) -> Result<(), WorldError> {
+        self.take_down(None, downtime, None)
+    }
+
+    /// The server dies now, its storage loses `lost`, and it starts again after `downtime`.
+    ///
+    /// # Errors
+    /// When the server is down already, or fails.
+    pub fn kill(&mut self, downtime: Duration, lost: LostTail) -> Result<(), WorldError> {
+        self.take_down(Some(lost), downtime, None)
+    }
+
+    /// Whether the server runs.
+    pub fn is_up(&self) -> bool {
+        self.down_until.is_none()
+    }
+
+    pub(super) fn take_down(&mut self, kill: Option<LostTail>, downtime: Duration, by: Option<&RuleId>) -> Result<(), WorldError> {
+        if let Some(until) = self.down_until {
+            return Err(WorldError::ServerDown(until));
+        }
+        let until = self.now() + downtime;
+        self.down_until = Some(until);
+        let mut record = Record::new(self.now(), Place::Server, Kind::ServerDown);
+        record.rule = by.cloned();
+        match kill {
+            None => self.backend.stop()?,
+            Some(lost) => {
+                if lost != LostTail::default() {
+                    record = record.with(Key::Lost, lost_word(lost));
+                }
+                self.backend.kill(lost)?;
+            }
+        }
+        self.push_as_cause(record);
+        let cause = self.cause;
+        self.flush()?;
+        for member in 0..self.members.len() {
+            self.set_cause(cause);
+            self.lose_connection(member, Kind::Disconnected, by, Return::ByItself)?;
+            self.members[member].client.server_lost();
+        }
+        self.schedule(until, Rank::Server, Item::ServerUp);
+        Ok(())
+    }
+
+    pub(super) fn server_up(&mut self) -> Result<(), WorldError> {
+        self.backend.start()?;
+        self.down_until = None;
+        let n = self.push_as_cause(Record::new(self.now(), Place::Server, Kind::ServerUp));
+        self.drain()?;
+        for member in 0..self.members.len() {
+            self.set_cause(Some(n));
+            self.try_connect(member)?;
+        }
+        Ok(())
+    }
+}
+
+/// The core's word for what a rule's word is: messages and consumer state lose the same.
+pub(super) fn lost_tail(lost: jetlag_fault::LostTail) -> LostTail {
+    let lost = match lost {
+        jetlag_fault::LostTail::Nothing => Lost::Nothing,
+        jetlag_fault::LostTail::Since(duration) => Lost::Since(duration),
+        jetlag_fault::LostTail::Last(operations) => Lost::Operations(operations),
+        jetlag_fault::LostTail::All => Lost::All,
+    };
+    LostTail { messages: lost, consumers: lost }
+}
+
+/// What was lost, as a scenario writes it.
+fn lost_word(lost: LostTail) -> String {
+    let word = |lost| match lost {
+        Lost::Nothing => "nothing".to_owned(),
+        Lost::Since(duration) => duration.to_string(),
+        Lost::Operations(operations) => operations.to_string(),
+        Lost::All => "all".to_owned(),
+    };
+    let (messages, consumers) = (word(lost.messages), word(lost.consumers));
+    if messages == consumers { messages } else { format!("messages:{messages},consumers:{consumers}") }
+}

@@ -1,0 +1,145 @@
+//! Workers at work: fetching, handling, acting.
+
+use std::sync::Arc;
+
+use jetlag_model::{AckKind, Duration, PullRequest};
+use jetlag_trace::{Key, Kind};
+
+use super::{Item, World};
+use crate::schedule::Rank;
+use crate::{Action, Backend, Delivery, Sent, WorldError};
+
+impl<B: Backend> World<B> {
+    /// Lets a worker go on: begins to handle what waits, does what is due at once, and fetches when there is room.
+    pub(super) fn work(&mut self, worker: usize) -> Result<(), WorldError> {
+        let member = self.workers[worker].client;
+        while let Some(begun) = self.workers[worker].begin(self.backend.now()) {
+            self.set_cause(Some(begun.delivery.record));
+            if let Some(count) = begun.own_count {
+                let token = &begun.delivery.token;
+                let record = self
+                    .client_record(member, Kind::WorkerCount)
+                    .with(Key::Stream, &token.stream)
+                    .with(Key::Consumer, &token.consumer)
+                    .with(Key::StreamSeq, token.stream_seq)
+                    .with(Key::DeliveryCount, token.delivery_count)
+                    .with(Key::Count, count);
+                self.push(record);
+            }
+            self.act(worker, begun.handling)?;
+        }
+        let connected = self.members[member].conn().is_some() && self.down_until.is_none();
+        match self.workers[worker].wanted_pull().filter(|_| connected) {
+            Some(request) => self.pull(worker, member, &request),
+            None => Ok(()),
+        }
+    }
+
+    /// Does what is due of a handling, and schedules the next action.
+    pub(super) fn act(&mut self, worker: usize, handling: u64) -> Result<(), WorldError> {
+        loop {
+            match self.workers[worker].next_action(handling) {
+                None => return Ok(()),
+                Some(due) if due > self.backend.now() => {
+                    self.schedule(due, Rank::Worker, Item::Act { worker, handling });
+                    return Ok(());
+                }
+                Some(_) => {}
+            }
+            if let Some((delivery, action)) = self.workers[worker].take_action(handling) {
+                self.set_cause(Some(delivery.record));
+                self.perform(worker, &delivery, &action)?;
+            }
+        }
+    }
+
+    /// Sends what an action says, and tells the handler what became of it.
+    fn perform(&mut self, worker: usize, delivery: &Delivery, action: &Action) -> Result<(), WorldError> {
+        let Some(kind) = &action.send else { return Ok(()) };
+        let member = self.workers[worker].client;
+        let token = &delivery.token;
+        let mut record = self
+            .client_record(member, Kind::Sent)
+            .with(Key::Crossing, word(kind))
+            .with(Key::Stream, &token.stream)
+            .with(Key::Consumer, &token.consumer)
+            .with(Key::StreamSeq, token.stream_seq);
+        match kind {
+            AckKind::Nak { delay: Some(delay) } => record.fields.set(Key::Delay, *delay),
+            AckKind::Term { reason } if !reason.is_empty() => record.fields.set(Key::Reason, reason.as_str()),
+            _ => {}
+        }
+        if action.sync {
+            record.fields.set(Key::Sync, true);
+        }
+        self.push_as_cause(record);
+        let (_, frames) = self.members[member].client.ack(token, kind, action.sync)?;
+        let request = frames.iter().find_map(|frame| self.request_of(member, frame));
+        let sent = self.send(member, frames)?;
+        self.workers[worker].handler().sent(delivery, action, &sent);
+        if let (Some(id), Sent::Done) = (request, &sent) {
+            self.members[member].confirmations.insert(id, (worker, delivery.clone(), action.clone()));
+        }
+        Ok(())
+    }
+
+    fn pull(&mut self, worker: usize, member: usize, request: &PullRequest) -> Result<(), WorldError> {
+        let (stream, consumer) = (self.workers[worker].stream.clone(), self.workers[worker].consumer.clone());
+        let (name, frames) = self.members[member].client.fetch(&stream, &consumer, request, None)?;
+        self.members[member].pulls.insert(name.clone(), worker);
+        self.workers[worker].pull_opened(name.clone());
+        if request.expires > Duration::ZERO {
+            // The server ends the pull in time; this is for when its word gets lost.
+            let patience = request.expires + retry_wait(request.expires);
+            self.schedule(self.now() + patience, Rank::Worker, Item::GiveUp { worker, pull: name.clone() });
+        }
+        if let Sent::Failed(_) = self.send(member, frames)? {
+            self.pull_again_later(worker, &name);
+        }
+        Ok(())
+    }
+
+    /// A pull ended at once and with nothing, or could not be sent: the next one follows after a moment, so that time moves.
+    pub(super) fn pull_again_later(&mut self, worker: usize, pull: &Arc<str>) {
+        let wait = retry_wait(self.workers[worker].options().expires.unwrap_or(Duration::ZERO));
+        self.schedule(self.now() + wait, Rank::Worker, Item::GiveUp { worker, pull: pull.clone() });
+    }
+
+    /// A worker has waited long enough for a pull: it gives it up and goes on.
+    pub(super) fn give_up(&mut self, worker: usize, pull: &Arc<str>) -> Result<(), WorldError> {
+        if self.workers[worker].pull() != Some(pull) {
+            return Ok(());
+        }
+        let member = self.workers[worker].client;
+        self.workers[worker].pull_ended();
+        let frames = self.members[member].client.abandon_pull(pull);
+        self.send(member, frames)?;
+        self.work(worker)
+    }
+
+    /// If the worker's pull is over, so is the worker's waiting for it.
+    pub(super) fn notice_pull_end(&mut self, worker: usize) {
+        let client = &self.members[self.workers[worker].client].client;
+        let ended = self.workers[worker].pull().is_some_and(|name| client.pull(name).is_none_or(|pull| !pull.open));
+        if ended {
+            self.workers[worker].pull_ended();
+        }
+    }
+}
+
+/// How long a worker waits after a pull that ended at once: a tenth of what its pulls wait, so that a run with all durations stretched is the
+/// same run, and a second if they wait for ever.
+fn retry_wait(expires: Duration) -> Duration {
+    if expires > Duration::ZERO { Duration::from_nanos((expires.as_nanos() / 10).max(1)) } else { Duration::from_secs(1) }
+}
+
+/// The scenario language's word for an acknowledgement.
+fn word(kind: &AckKind) -> &'static str {
+    match kind {
+        AckKind::Ack | AckKind::Unknown => "ack",
+        AckKind::Nak { .. } => "nak",
+        AckKind::InProgress => "in-progress",
+        AckKind::Term { .. } => "term",
+        AckKind::Next { .. } => "next",
+    }
+}
