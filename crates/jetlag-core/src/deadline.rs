@@ -12,14 +12,8 @@ pub enum Deadline {
     Heartbeat(ConsumerRef),
     /// The consumer's one ack-wait timer sweeps its unacknowledged messages; a delayed nak runs on it too.
     AckWait(ConsumerRef),
-    /// A consumer's `replay original` gap has passed.
-    Replay(ConsumerRef),
-    /// A consumer's pause ends.
-    Resume(ConsumerRef),
     /// Messages outlive max_age.
     MaxAge(std::sync::Arc<str>),
-    /// Message ids leave the duplicate window.
-    Dedup(std::sync::Arc<str>),
     /// A consumer nobody used goes away.
     Inactive(ConsumerRef),
 }
@@ -27,10 +21,7 @@ pub enum Deadline {
 impl Deadline {
     /// Whether only expiry of something idle is due: a run in which nothing else is left has settled.
     pub fn is_idle(&self) -> bool {
-        matches!(
-            self,
-            Deadline::Pull(_) | Deadline::Heartbeat(_) | Deadline::MaxAge(_) | Deadline::Dedup(_) | Deadline::Inactive(_)
-        )
+        matches!(self, Deadline::Pull(_) | Deadline::Heartbeat(_) | Deadline::MaxAge(_) | Deadline::Inactive(_))
     }
 
     /// One word for a trace.
@@ -39,10 +30,7 @@ impl Deadline {
             Deadline::Pull(_) => "pull",
             Deadline::Heartbeat(_) => "heartbeat",
             Deadline::AckWait(_) => "ack-wait",
-            Deadline::Replay(_) => "replay",
-            Deadline::Resume(_) => "resume",
             Deadline::MaxAge(_) => "max-age",
-            Deadline::Dedup(_) => "dedup",
             Deadline::Inactive(_) => "inactive",
         }
     }

@@ -1,9 +1,9 @@
-//! `$JS.API`: which request a subject is, request bodies, and the envelope of answers.
+//! `$JS.API`: which request a subject is, request bodies, and pub acks. Answers are in `answer`.
 
 use serde::{Deserialize, Serialize};
 
 use crate::json::{is_default, to_vec};
-use crate::{ApiError, ConsumerConfig, DecodeError, Json, StreamSeq, WallTime};
+use crate::{ApiError, ConsumerConfig, DecodeError, Headers, Json, StreamSeq, WallTime};
 
 /// What every API subject starts with.
 const PREFIX: &str = "$JS.API.";
@@ -112,40 +112,6 @@ impl<'a> ApiRequest<'a> {
             ApiRequest::ConsumerList(_) => "consumer_list_response",
             ApiRequest::MsgNext(..) | ApiRequest::Unknown => "",
         }
-    }
-
-    /// The answer's whole `type`.
-    fn full_type(&self) -> String {
-        format!("io.nats.jetstream.api.v1.{}", self.response_type())
-    }
-
-    /// The answer with these fields after `type`.
-    pub fn answer<T: Serialize>(&self, fields: &T) -> Vec<u8> {
-        #[derive(Serialize)]
-        struct Envelope<'a, T> {
-            r#type: String,
-            #[serde(flatten)]
-            fields: &'a T,
-        }
-        to_vec(&Envelope { r#type: self.full_type(), fields })
-    }
-
-    /// The answer that says what went wrong.
-    pub fn refuse(&self, error: &ApiError) -> Vec<u8> {
-        #[derive(Serialize)]
-        struct Envelope<'a> {
-            r#type: String,
-            error: &'a ApiError,
-            // A stream's info answers with the fields of a page, even when there is none.
-            #[serde(skip_serializing_if = "Option::is_none")]
-            total: Option<u64>,
-            #[serde(skip_serializing_if = "Option::is_none")]
-            offset: Option<u64>,
-            #[serde(skip_serializing_if = "Option::is_none")]
-            limit: Option<u64>,
-        }
-        let page = matches!(self, ApiRequest::StreamInfo(_)).then_some(0);
-        to_vec(&Envelope { r#type: self.full_type(), error, total: page, offset: page, limit: page })
     }
 }
 
@@ -259,7 +225,7 @@ impl Json for MsgGetRequest {
 
 /// A stored message as `STREAM.MSG.GET` answers it; headers and payload in base64.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct StoredMessage {
+pub struct LogMessage {
     /// Its subject.
     pub subject: String,
     /// Its place.
@@ -272,6 +238,28 @@ pub struct StoredMessage {
     pub data: String,
     /// When it was stored.
     pub time: WallTime,
+}
+
+impl LogMessage {
+    /// A message as it is stored.
+    pub fn new(subject: &str, seq: StreamSeq, headers: Option<&Headers>, payload: &[u8], time: WallTime) -> LogMessage {
+        let hdrs = headers.map_or_else(String::new, |headers| base64(headers.as_bytes()));
+        LogMessage { subject: subject.to_owned(), seq, hdrs, data: base64(payload), time }
+    }
+}
+
+/// Base64 with padding, as Go writes bytes in JSON.
+fn base64(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
+    for chunk in bytes.chunks(3) {
+        let bits = chunk.iter().fold(0_u32, |bits, byte| bits << 8 | u32::from(*byte)) << (8 * (3 - chunk.len()));
+        for digit in 0..4 {
+            let padding = digit > chunk.len();
+            text.push(if padding { '=' } else { char::from(DIGITS[(bits >> (18 - 6 * digit) & 63) as usize]) });
+        }
+    }
+    text
 }
 
 /// The answer to a publish.
@@ -329,12 +317,8 @@ mod tests {
     }
 
     #[test]
-    fn answers_as_the_server_writes_them() {
+    fn pub_acks_as_the_server_writes_them() {
         let text = |body: Vec<u8>| String::from_utf8(body).unwrap();
-        assert_eq!(
-            text(ApiRequest::StreamInfo("S").refuse(&ApiError::stream_not_found())),
-            r#"{"type":"io.nats.jetstream.api.v1.stream_info_response","error":{"code":404,"err_code":10059,"description":"stream not found"},"total":0,"offset":0,"limit":0}"#
-        );
         let ack = |error, seq, duplicate| text(PubAck { error, stream: "S".into(), seq: StreamSeq(seq), duplicate }.body());
         assert_eq!(ack(None, 2, false), r#"{"stream":"S","seq":2}"#);
         assert_eq!(ack(None, 2, true), r#"{"stream":"S","seq":2,"duplicate": true}"#);
@@ -342,6 +326,13 @@ mod tests {
             ack(Some(ApiError::wrong_last_sequence(2)), 0, false),
             r#"{"error":{"code":400,"err_code":10071,"description":"wrong last sequence: 2"},"stream":"S","seq":0}"#
         );
+    }
+
+    #[test]
+    fn bytes_in_base64() {
+        for (bytes, text) in [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foobar", "Zm9vYmFy"), ("\u{7ff}>", "378+")] {
+            assert_eq!(base64(bytes.as_bytes()), text);
+        }
     }
 
     #[test]

@@ -5,6 +5,7 @@
 
 mod ack;
 mod advisory;
+mod answer;
 mod api;
 mod config;
 mod error_table;
@@ -20,7 +21,8 @@ mod version;
 
 pub use ack::{AckKind, AckToken};
 pub use advisory::Advisory;
-pub use api::{ApiRequest, ConsumerAction, CreateConsumerRequest, MsgGetRequest, PubAck, PurgeRequest, StoredMessage, StreamInfoRequest};
+pub use answer::ApiAnswer;
+pub use api::{ApiRequest, ConsumerAction, CreateConsumerRequest, LogMessage, MsgGetRequest, PubAck, PurgeRequest, StreamInfoRequest};
 pub use config::{
     AckPolicy, Compression, ConsumerConfig, ConsumerLimits, DeliverPolicy, DiscardPolicy, ReplayPolicy, RetentionPolicy, StorageType,
     StreamConfig,

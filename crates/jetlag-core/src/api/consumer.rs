@@ -1,0 +1,159 @@
+//! API requests about consumers, pull requests among them. Rules of `jsConsumerCreateRequest` (`server/jetstream_api.go`, 2.15) and
+//! `addConsumerWithAssignmentAndMode` (`server/consumer.go`).
+
+use jetlag_model::{ApiAnswer, ApiError, ConsumerAction, ConsumerConfig, CreateConsumerRequest, Now};
+
+use super::{metadata, refused};
+use crate::consumer::{self, Consumer};
+use crate::core::Core;
+use crate::rules::Rule;
+use crate::stream::LONGEST_NAME;
+
+impl Core {
+    pub(super) fn create_consumer(
+        &mut self,
+        now: Now,
+        stream: &str,
+        name: Option<&str>,
+        filter: Option<&str>,
+        durable: bool,
+        body: &[u8],
+    ) -> Result<ApiAnswer, ApiError> {
+        let create = CreateConsumerRequest::decode(body, self.rules.has(Rule::StrictJson)).map_err(|error| refused(&error))?;
+        if create.stream_name != stream {
+            return Err(ApiError::stream_name_mismatch());
+        }
+        let mut config = create.config;
+        check_names(&mut config, name, filter, durable)?;
+        if config.num_replicas > 1 {
+            return Err(ApiError::replicas_not_supported());
+        }
+        metadata::store(&mut config.metadata, self.rules);
+        let stream_config = self.stream(stream)?.config.clone();
+        let mut config = consumer::checked(config, &stream_config, self.rules)?;
+        if config.name.is_empty() {
+            config.name = if config.is_durable() { config.durable_name.clone() } else { self.ids.draw_name() };
+        }
+        if config.name.len() > LONGEST_NAME {
+            return Err(ApiError::consumer_name_too_long());
+        }
+        let name = config.name.clone();
+        if self.stream(stream)?.consumers.contains_key(name.as_str()) {
+            self.update_consumer(now, stream, config, create.action)?;
+        } else {
+            if create.action == ConsumerAction::Update {
+                return Err(ApiError::consumer_does_not_exist());
+            }
+            let consumers = self.stream(stream)?.consumers.len();
+            if usize::try_from(stream_config.max_consumers).is_ok_and(|max| max > 0 && consumers >= max) {
+                return Err(ApiError::maximum_consumers());
+            }
+            self.with_stream(now, stream, |stream, cx| {
+                let order = stream.next_consumer_order();
+                let consumer = Consumer::create(&stream.name, order, config, &stream.log, cx);
+                let name = consumer.name.clone();
+                stream.consumers.insert(name.clone(), consumer);
+                stream.with_consumer(&name, |consumer, log| consumer.run(log, cx));
+            });
+        }
+        self.tell_consumer(now, stream, &name)
+    }
+
+    fn update_consumer(&mut self, now: Now, stream: &str, config: ConsumerConfig, action: ConsumerAction) -> Result<(), ApiError> {
+        let rules = self.rules;
+        let old = self.stream(stream)?.consumers[config.name.as_str()].config.clone();
+        if action == ConsumerAction::Create && !consumer::same_config(&old, &config) {
+            return Err(ApiError::consumer_already_exists());
+        }
+        if old == config {
+            return Ok(());
+        }
+        let in_use = old.is_push() && self.connections.interest(&old.deliver_subject);
+        consumer::check_update(&old, &config, in_use, rules)?;
+        let name = config.name.clone();
+        self.with_consumer(now, stream, &name, |consumer, log, cx| consumer.update(config, log, cx));
+        Ok(())
+    }
+
+    pub(super) fn consumer_info(&mut self, now: Now, stream: &str, consumer: &str) -> Result<ApiAnswer, ApiError> {
+        self.tell_consumer(now, stream, consumer)
+    }
+
+    fn tell_consumer(&mut self, now: Now, stream: &str, name: &str) -> Result<ApiAnswer, ApiError> {
+        self.stream(stream)?;
+        let rules = self.rules;
+        let mut info =
+            self.with_consumer(now, stream, name, |consumer, log, cx| consumer.info(log, cx)).ok_or_else(ApiError::consumer_not_found)?;
+        metadata::answer(&mut info.config.metadata, rules);
+        Ok(ApiAnswer::Consumer(Box::new(info)))
+    }
+
+    pub(super) fn delete_consumer(&mut self, now: Now, stream: &str, name: &str) -> Result<ApiAnswer, ApiError> {
+        let consumer = self.stream(stream)?.consumers.remove(name).ok_or_else(ApiError::consumer_not_found)?;
+        consumer.delete(&mut self.context(now));
+        Ok(ApiAnswer::Success)
+    }
+
+    pub(super) fn consumer_names(&mut self, stream: &str) -> Result<ApiAnswer, ApiError> {
+        let consumers: Vec<_> = self.stream(stream)?.consumers.keys().map(ToString::to_string).collect();
+        Ok(ApiAnswer::ConsumerNames(consumers))
+    }
+
+    pub(super) fn consumer_list(&mut self, now: Now, stream: &str) -> Result<ApiAnswer, ApiError> {
+        let names: Vec<_> = self.stream(stream)?.consumers.keys().cloned().collect();
+        let consumers: Vec<_> =
+            names.iter().filter_map(|name| self.with_consumer(now, stream, name, |consumer, log, cx| consumer.info(log, cx))).collect();
+        Ok(ApiAnswer::ConsumerList(consumers))
+    }
+
+    /// A pull request. Says whether the consumer is there: it listens on its own subject, so that one which is not there is nobody.
+    pub(super) fn next_message_request(&mut self, now: Now, stream: &str, consumer: &str, reply: Option<&str>, body: &[u8]) -> bool {
+        self.with_consumer(now, stream, consumer, |consumer, log, cx| {
+            if let Some(reply) = reply {
+                consumer.request(reply, body, log, cx);
+            }
+        })
+        .is_some()
+    }
+}
+
+/// Brings the names in subject and body together, or refuses their contradiction.
+fn check_names(config: &mut ConsumerConfig, name: Option<&str>, filter: Option<&str>, durable: bool) -> Result<(), ApiError> {
+    let consumer = name.unwrap_or(&config.name);
+    if consumer.contains(['/', '\\']) {
+        return Err(ApiError::consumer_name_path_separators());
+    }
+    match name {
+        Some(name) if durable => {
+            if config.durable_name.is_empty() {
+                return Err(ApiError::durable_name_missing());
+            }
+            if config.durable_name != name {
+                return Err(ApiError::durable_name_mismatch());
+            }
+        }
+        Some(name) => {
+            if !config.durable_name.is_empty() && config.durable_name != name {
+                return Err(ApiError::durable_name_mismatch());
+            }
+            if !config.name.is_empty() && config.name != name {
+                return Err(ApiError::durable_name_mismatch());
+            }
+            config.name = name.to_owned();
+        }
+        None if !config.durable_name.is_empty() => return Err(ApiError::ephemeral_with_durable_name()),
+        None => {}
+    }
+    if config.is_durable() && config.name.is_empty() {
+        config.name = config.durable_name.clone();
+    }
+    if let Some(filter) = filter {
+        if !config.filter_subjects.is_empty() {
+            return Err(ApiError::multiple_filters_in_subject());
+        }
+        if config.filter_subject != filter {
+            return Err(ApiError::create_filter_mismatch());
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,142 @@
+//! API requests about streams and their messages.
+
+use jetlag_model::{
+    Advisory, ApiAnswer, ApiError, LogMessage, MsgGetRequest, Now, PurgeRequest, StreamConfig, StreamInfo, StreamInfoRequest, StreamSeq,
+    filters_overlap,
+};
+
+use super::{decode, metadata};
+use crate::Note;
+use crate::core::Core;
+use crate::rules::Rule;
+use crate::stream::{self, Stream};
+
+impl Core {
+    fn strict(&self) -> bool {
+        self.rules.has(Rule::StrictJson)
+    }
+
+    pub(super) fn stream(&mut self, name: &str) -> Result<&mut Stream, ApiError> {
+        self.streams.get_mut(name).ok_or_else(ApiError::stream_not_found)
+    }
+
+    fn checked_stream(&self, name: &str, body: &[u8]) -> Result<StreamConfig, ApiError> {
+        let mut config: StreamConfig = decode(body, self.strict())?;
+        if config.name != name {
+            return Err(ApiError::stream_name_mismatch());
+        }
+        if name.contains(['/', '\\']) {
+            return Err(ApiError::stream_name_path_separators());
+        }
+        metadata::store(&mut config.metadata, self.rules);
+        stream::checked(config, self.rules)
+    }
+
+    fn check_overlap(&self, config: &StreamConfig) -> Result<(), ApiError> {
+        let others = self.streams.values().filter(|other| *other.name != *config.name);
+        let taken = others.flat_map(|other| &other.config.subjects);
+        let overlap = taken.into_iter().any(|taken| config.subjects.iter().any(|subject| filters_overlap(subject, taken)));
+        if overlap { Err(ApiError::subjects_overlap()) } else { Ok(()) }
+    }
+
+    pub(super) fn create_stream(&mut self, now: Now, name: &str, body: &[u8]) -> Result<ApiAnswer, ApiError> {
+        let config = self.checked_stream(name, body)?;
+        if let Some(existing) = self.streams.get(name) {
+            // The same again is no error, and says that it created it.
+            if existing.config != config {
+                return Err(ApiError::stream_name_in_use());
+            }
+            return self.tell_stream(now, name, true);
+        }
+        self.check_overlap(&config)?;
+        self.streams_created += 1;
+        let stream = Stream::new(config, self.streams_created, now.wall);
+        let mut cx = self.context(now);
+        cx.note(Note::StreamCreated { config: Box::new(stream.config.clone()) });
+        cx.advise(name, "", &Advisory::StreamCreated);
+        self.streams.insert(stream.name.clone(), stream);
+        self.tell_stream(now, name, true)
+    }
+
+    pub(super) fn update_stream(&mut self, now: Now, name: &str, body: &[u8]) -> Result<ApiAnswer, ApiError> {
+        let mut config = self.checked_stream(name, body)?;
+        let existing = self.stream(name)?;
+        stream::check_update(&existing.config, &config)?;
+        stream::seal(&mut config);
+        self.check_overlap(&config)?;
+        self.with_stream(now, name, |stream, cx| stream.update(config, cx));
+        self.tell_stream(now, name, false)
+    }
+
+    pub(super) fn stream_info(&mut self, now: Now, name: &str, body: &[u8]) -> Result<ApiAnswer, ApiError> {
+        decode::<StreamInfoRequest>(body, self.strict())?;
+        self.tell_stream(now, name, false)
+    }
+
+    fn tell_stream(&mut self, now: Now, name: &str, created: bool) -> Result<ApiAnswer, ApiError> {
+        let rules = self.rules;
+        let mut info: StreamInfo = self.with_stream(now, name, |stream, cx| stream.info(cx)).ok_or_else(ApiError::stream_not_found)?;
+        metadata::answer(&mut info.config.metadata, rules);
+        Ok(ApiAnswer::Stream(Box::new(info), created))
+    }
+
+    pub(super) fn delete_stream(&mut self, now: Now, name: &str) -> Result<ApiAnswer, ApiError> {
+        let mut stream = self.streams.remove(name).ok_or_else(ApiError::stream_not_found)?;
+        let names = stream.consumer_names();
+        let mut cx = self.context(now);
+        for consumer in names {
+            if let Some(consumer) = stream.consumers.remove(&consumer) {
+                consumer.delete(&mut cx);
+            }
+        }
+        cx.note(Note::StreamDeleted { stream: stream.name.clone() });
+        cx.advise(name, "", &Advisory::StreamDeleted);
+        Ok(ApiAnswer::Success)
+    }
+
+    pub(super) fn purge_stream(&mut self, now: Now, name: &str, body: &[u8]) -> Result<ApiAnswer, ApiError> {
+        let purge: PurgeRequest = decode(body, self.strict())?;
+        if purge.seq > 0 && purge.keep > 0 {
+            return Err(ApiError::bad_request());
+        }
+        let purged = self
+            .with_stream(now, name, |stream, cx| stream.purge(&purge.filter, purge.seq, purge.keep, cx))
+            .ok_or_else(ApiError::stream_not_found)??;
+        Ok(ApiAnswer::Purged(purged))
+    }
+
+    pub(super) fn stream_names(&self) -> ApiAnswer {
+        ApiAnswer::StreamNames(self.streams.keys().map(ToString::to_string).collect())
+    }
+
+    pub(super) fn stream_list(&mut self, now: Now) -> ApiAnswer {
+        let names: Vec<_> = self.streams.keys().cloned().collect();
+        ApiAnswer::StreamList(names.iter().filter_map(|name| self.with_stream(now, name, |stream, cx| stream.info(cx))).collect())
+    }
+
+    pub(super) fn get_message(&mut self, name: &str, body: &[u8]) -> Result<ApiAnswer, ApiError> {
+        let wanted: MsgGetRequest = decode(body, self.strict())?;
+        let log = &self.stream(name)?.log;
+        let asked = [wanted.seq > 0 && wanted.next_by_subj.is_empty(), !wanted.last_by_subj.is_empty(), !wanted.next_by_subj.is_empty()];
+        if asked.iter().filter(|asked| **asked).count() != 1 {
+            return Err(ApiError::bad_request());
+        }
+        let entry = if !wanted.last_by_subj.is_empty() {
+            log.last_matching(&wanted.last_by_subj).and_then(|seq| log.entry(seq))
+        } else if !wanted.next_by_subj.is_empty() {
+            log.next_matching(std::slice::from_ref(&wanted.next_by_subj), StreamSeq(wanted.seq))
+        } else {
+            log.entry(StreamSeq(wanted.seq))
+        };
+        let entry = entry.ok_or_else(ApiError::no_message_found)?;
+        let message = LogMessage::new(&entry.subject, entry.seq, entry.headers.as_ref(), &entry.payload, entry.time);
+        Ok(ApiAnswer::Message(message))
+    }
+
+    pub(super) fn delete_message(&mut self, now: Now, name: &str, body: &[u8]) -> Result<ApiAnswer, ApiError> {
+        let wanted: MsgGetRequest = decode(body, self.strict())?;
+        self.with_stream(now, name, |stream, cx| stream.delete_message(StreamSeq(wanted.seq), cx))
+            .ok_or_else(ApiError::stream_not_found)??;
+        Ok(ApiAnswer::Success)
+    }
+}

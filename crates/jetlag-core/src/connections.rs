@@ -1,0 +1,214 @@
+//! Client connections and their subscriptions: who hears a subject. Knows nothing of streams.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use jetlag_model::{ConnId, Sid, is_valid_literal, matches};
+
+use crate::ConnectOptions;
+
+/// Subscriptions are numbered in the order in which they were made; messages go out in that order.
+type SubNumber = u64;
+
+#[derive(Clone, Debug)]
+struct Subscription {
+    conn: ConnId,
+    sid: Sid,
+    subject: Arc<str>,
+    queue: Option<Arc<str>>,
+    delivered: u64,
+    max: Option<u64>,
+}
+
+/// All connections of the server.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Connections {
+    open: BTreeMap<ConnId, ConnectOptions>,
+    subs: BTreeMap<SubNumber, Subscription>,
+    numbers: BTreeMap<(ConnId, Sid), SubNumber>,
+    /// Subscriptions to one literal subject, and those with wildcards.
+    literal: BTreeMap<Arc<str>, Vec<SubNumber>>,
+    wild: Vec<SubNumber>,
+    next: SubNumber,
+    /// The member that last had its turn, by queue group. The real server draws one at random; here they take turns in the order of
+    /// their subscriptions.
+    turns: BTreeMap<Arc<str>, SubNumber>,
+}
+
+impl Connections {
+    pub(crate) fn connect(&mut self, conn: ConnId, options: ConnectOptions) {
+        let before = self.open.insert(conn, options);
+        assert!(before.is_none(), "connection {conn} connected twice");
+    }
+
+    pub(crate) fn disconnect(&mut self, conn: ConnId) {
+        assert!(self.open.remove(&conn).is_some(), "connection {conn} is not open");
+        let numbers: Vec<_> = self.numbers.range((conn, Sid(0))..=(conn, Sid(u64::MAX))).map(|(_, number)| *number).collect();
+        for number in numbers {
+            self.remove(number);
+        }
+    }
+
+    pub(crate) fn options(&self, conn: ConnId) -> ConnectOptions {
+        *self.open.get(&conn).unwrap_or_else(|| panic!("connection {conn} is not open"))
+    }
+
+    pub(crate) fn subscribe(&mut self, conn: ConnId, sid: Sid, subject: Arc<str>, queue: Option<Arc<str>>) {
+        assert!(self.open.contains_key(&conn), "connection {conn} is not open");
+        if self.numbers.contains_key(&(conn, sid)) {
+            return; // The server keeps the first subscription of a number.
+        }
+        let number = self.next;
+        self.next += 1;
+        if is_valid_literal(&subject) {
+            self.literal.entry(subject.clone()).or_default().push(number);
+        } else {
+            self.wild.push(number);
+        }
+        self.numbers.insert((conn, sid), number);
+        self.subs.insert(number, Subscription { conn, sid, subject, queue, delivered: 0, max: None });
+    }
+
+    pub(crate) fn unsubscribe(&mut self, conn: ConnId, sid: Sid, max: Option<u64>) {
+        let Some(&number) = self.numbers.get(&(conn, sid)) else { return };
+        let sub = self.subs.get_mut(&number).expect("every number names a subscription");
+        match max {
+            Some(max) if sub.delivered < max => sub.max = Some(max),
+            _ => self.remove(number),
+        }
+    }
+
+    fn remove(&mut self, number: SubNumber) {
+        let sub = self.subs.remove(&number).expect("every number names a subscription");
+        self.numbers.remove(&(sub.conn, sub.sid));
+        if let Some(numbers) = self.literal.get_mut(&sub.subject) {
+            numbers.retain(|other| *other != number);
+            if numbers.is_empty() {
+                self.literal.remove(&sub.subject);
+            }
+        } else {
+            self.wild.retain(|other| *other != number);
+        }
+    }
+
+    /// The subscriptions that match a literal subject, in order.
+    fn matching(&self, subject: &str) -> Vec<SubNumber> {
+        let wild = self.wild.iter().filter(|number| matches(&self.subs[number].subject, subject));
+        let mut numbers: Vec<_> = self.literal.get(subject).into_iter().flatten().chain(wild).copied().collect();
+        numbers.sort_unstable();
+        numbers
+    }
+
+    /// Whether anybody hears this subject.
+    pub(crate) fn interest(&self, subject: &str) -> bool {
+        self.literal.contains_key(subject) || self.wild.iter().any(|number| matches(&self.subs[number].subject, subject))
+    }
+
+    /// Whether a push consumer with this deliver subject and group is bound. Only a subscription to exactly that subject counts: in exactly
+    /// that group, or in none when there is no group (`server/sublist.go` `registerNotification`).
+    pub(crate) fn bound(&self, subject: &str, group: &str) -> bool {
+        let wanted = (!group.is_empty()).then_some(group);
+        self.literal.get(subject).is_some_and(|numbers| numbers.iter().any(|number| self.subs[number].queue.as_deref() == wanted))
+    }
+
+    /// Chooses who gets a message on `subject`: every plain subscription, and one member of every queue group.
+    pub(crate) fn route(&mut self, subject: &str, from: Option<ConnId>) -> Vec<(ConnId, Sid)> {
+        let silent = from.filter(|conn| self.open.get(conn).is_some_and(|options| !options.echo));
+        let mut chosen = Vec::new();
+        let mut groups: BTreeMap<Arc<str>, Vec<SubNumber>> = BTreeMap::new();
+        for number in self.matching(subject) {
+            let sub = &self.subs[&number];
+            if Some(sub.conn) == silent {
+                continue;
+            }
+            match &sub.queue {
+                None => chosen.push(number),
+                Some(queue) => groups.entry(queue.clone()).or_default().push(number),
+            }
+        }
+        for (queue, members) in groups {
+            let last = self.turns.get(&queue).copied();
+            let next = members.iter().copied().find(|number| Some(*number) > last).unwrap_or(members[0]);
+            self.turns.insert(queue, next);
+            chosen.push(next);
+        }
+        chosen.sort_unstable();
+        chosen.into_iter().map(|number| self.count(number)).collect()
+    }
+
+    /// Counts one message to a subscription, which ends when it has had its last one.
+    fn count(&mut self, number: SubNumber) -> (ConnId, Sid) {
+        let sub = self.subs.get_mut(&number).expect("every number names a subscription");
+        sub.delivered += 1;
+        let to = (sub.conn, sub.sid);
+        if sub.max.is_some_and(|max| sub.delivered >= max) {
+            self.remove(number);
+        }
+        to
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn connections(subs: &[(u64, u64, &str, &str)]) -> Connections {
+        let mut all = Connections::default();
+        for conn in 1..=3 {
+            all.connect(ConnId(conn), ConnectOptions { echo: conn != 3, ..ConnectOptions::default() });
+        }
+        for (conn, sid, subject, queue) in subs {
+            all.subscribe(ConnId(*conn), Sid(*sid), (*subject).into(), (!queue.is_empty()).then(|| (*queue).into()));
+        }
+        all
+    }
+
+    fn routed(all: &mut Connections, subject: &str, from: u64) -> Vec<(u64, u64)> {
+        all.route(subject, Some(ConnId(from))).into_iter().map(|(conn, sid)| (conn.0, sid.0)).collect()
+    }
+
+    #[test]
+    fn plain_subscriptions_all_hear_in_order_of_subscription() {
+        let mut all = connections(&[(2, 1, "a.*", ""), (1, 1, "a.b", ""), (1, 2, ">", ""), (3, 1, "a.b", "")]);
+        assert_eq!(routed(&mut all, "a.b", 1), [(2, 1), (1, 1), (1, 2), (3, 1)]);
+        assert_eq!(routed(&mut all, "a.b", 3), [(2, 1), (1, 1), (1, 2)], "no echo to the one who asked for none");
+        assert_eq!(routed(&mut all, "x", 1), [(1, 2)]);
+    }
+
+    #[test]
+    fn members_of_a_queue_group_take_turns() {
+        let mut all = connections(&[(1, 1, "a", "q"), (2, 1, "*", "q"), (3, 1, "a", "")]);
+        assert_eq!(routed(&mut all, "a", 1), [(1, 1), (3, 1)]);
+        assert_eq!(routed(&mut all, "a", 1), [(2, 1), (3, 1)]);
+        assert_eq!(routed(&mut all, "a", 1), [(1, 1), (3, 1)]);
+    }
+
+    #[test]
+    fn a_subscription_ends_after_its_last_message_or_with_its_connection() {
+        let mut all = connections(&[(1, 1, "a", ""), (1, 2, "a", ""), (2, 1, "a", "")]);
+        all.unsubscribe(ConnId(1), Sid(1), Some(2));
+        all.unsubscribe(ConnId(1), Sid(2), None);
+        all.unsubscribe(ConnId(1), Sid(9), None);
+        assert_eq!(routed(&mut all, "a", 1), [(1, 1), (2, 1)]);
+        assert_eq!(routed(&mut all, "a", 1), [(1, 1), (2, 1)]);
+        assert_eq!(routed(&mut all, "a", 1), [(2, 1)]);
+        all.disconnect(ConnId(2));
+        assert!(!all.interest("a"));
+    }
+
+    #[test]
+    fn a_push_consumer_is_bound_by_its_very_subject_and_group() {
+        let all = connections(&[(1, 1, "plain", ""), (2, 1, "grouped", "q"), (3, 1, "wild.*", "")]);
+        for (subject, group, bound) in [
+            ("plain", "", true),
+            ("plain", "q", false),
+            ("grouped", "q", true),
+            ("grouped", "r", false),
+            ("grouped", "", false),
+            ("wild.x", "", false),
+            ("nobody", "", false),
+        ] {
+            assert_eq!(all.bound(subject, group), bound, "{subject} {group}");
+        }
+    }
+}

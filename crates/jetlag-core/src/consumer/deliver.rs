@@ -1,0 +1,216 @@
+//! The delivery loop: which message goes next, and to whom. Rules of `loopAndGatherMsgs`, `getNextMsg`, `deliverMsg` and `didNotDeliver`
+//! (`server/consumer.go`, 2.15).
+
+use std::sync::Arc;
+
+use jetlag_model::{AckToken, Address, DeliveryCount, Headers, Message, SequencePair, StreamSeq};
+
+use super::{Consumer, waiting};
+use crate::Note;
+use crate::context::Context;
+use crate::rules::Rule;
+use crate::stream::{Log, LogEntry};
+
+/// What the loop found.
+enum Next {
+    /// This message, for the so-manieth time.
+    Message(StreamSeq, u64),
+    /// Nothing, because too many messages are unsettled.
+    Stalled,
+    /// Nothing.
+    End,
+}
+
+impl Consumer {
+    /// Delivers until there is nothing more to deliver or nobody to deliver it to. Without demand nothing happens at all: not even a
+    /// message that has used up max_deliver is noticed.
+    pub(crate) fn run(&mut self, log: &Log, cx: &mut Context) {
+        let mut stalled = false;
+        loop {
+            let demand = if self.config.is_push() { self.active } else { !self.waiting.is_empty() };
+            if !demand {
+                break;
+            }
+            match self.next_message(log, cx) {
+                Next::Message(seq, count) => {
+                    let Some(entry) = log.entry(seq) else { break };
+                    if !self.offer(entry, count, cx) {
+                        break;
+                    }
+                }
+                Next::Stalled => {
+                    stalled = true;
+                    break;
+                }
+                Next::End => break,
+            }
+        }
+        if !self.config.is_push() {
+            self.sweep_waiting(!stalled, false, cx);
+        }
+    }
+
+    /// Redeliveries first, past max_ack_pending; then new messages.
+    fn next_message(&mut self, log: &Log, cx: &mut Context) -> Next {
+        while let Some(seq) = self.queue.pop() {
+            let count = self.redelivered.get(&seq).copied().unwrap_or(0) + 2;
+            if let Some(max) = self.max_deliver()
+                && count > max
+            {
+                self.exhaust(seq, count - 1, count - 1, count == max + 1, cx);
+                self.redelivered.insert(seq, count - 1);
+                continue;
+            }
+            if log.entry(seq).is_none() {
+                // It left the stream while it waited; its removal settles it.
+                continue;
+            }
+            self.redelivered.insert(seq, count - 1);
+            return Next::Message(seq, count);
+        }
+        if self.max_ack_pending().is_some_and(|max| self.pending.len() >= max) {
+            return Next::Stalled;
+        }
+        while let Some(seq) = self.chosen.pop_front() {
+            self.next_stream = if self.chosen.is_empty() { self.resume.next() } else { seq.next() };
+            if log.entry(seq).is_some() {
+                return Next::Message(seq, 1);
+            }
+        }
+        match log.next_matching(self.config.filters(), self.next_stream) {
+            Some(entry) => {
+                self.next_stream = entry.seq.next();
+                Next::Message(entry.seq, 1)
+            }
+            None => {
+                self.next_stream = self.next_stream.max(log.last_seq().next());
+                self.num_pending = 0;
+                self.counted_to = log.last_seq();
+                Next::End
+            }
+        }
+    }
+
+    /// Delivers a message to whoever is next. Says whether somebody was.
+    fn offer(&mut self, entry: &LogEntry, count: u64, cx: &mut Context) -> bool {
+        if count == 1 {
+            self.num_pending -= 1;
+        }
+        let token = AckToken {
+            stream: self.stream.clone(),
+            consumer: self.name.clone(),
+            delivery_count: DeliveryCount(count),
+            stream_seq: entry.seq,
+            consumer_seq: self.next_consumer,
+            timestamp: entry.time,
+            num_pending: self.num_pending(),
+        };
+        let message = self.message(entry, &token);
+        let to: Arc<str>;
+        let mut completed = None;
+        if self.config.is_push() {
+            to = self.config.deliver_subject.as_str().into();
+        } else {
+            let size = (entry.subject.len() + token.to_string().len()) as u64 + message.size();
+            let Some(chosen) = self.choose_waiting(i64::try_from(size).unwrap_or(i64::MAX), cx) else {
+                self.take_back(entry.seq, count);
+                return false;
+            };
+            if chosen.missing <= 0 && chosen.bytes > 0 {
+                completed = Some(waiting::batch_completed(chosen.missing, chosen.bytes));
+            }
+            to = chosen.reply;
+        }
+        self.delivered(entry, count, cx);
+        cx.deliver(to.clone(), message, self.at(), entry.seq);
+        if let Some(status) = completed {
+            cx.send_status(&to, status);
+        }
+        true
+    }
+
+    /// The message as it is delivered.
+    fn message(&self, entry: &LogEntry, token: &AckToken) -> Message {
+        let reply = Some(Address::Ack(token.clone()));
+        let subject = Address::Subject(entry.subject.clone());
+        if !self.config.headers_only {
+            return Message { subject, reply, headers: entry.headers.clone(), payload: entry.payload.clone() };
+        }
+        let size = entry.payload.len().to_string();
+        let headers = match &entry.headers {
+            Some(headers) => headers.with("Nats-Msg-Size", &size),
+            None => Headers::from_fields([("Nats-Msg-Size", size)]),
+        };
+        Message { subject, reply, headers: Some(headers), payload: (*b"").into() }
+    }
+
+    /// Nobody was there: the message goes back to where it came from.
+    fn take_back(&mut self, seq: StreamSeq, count: u64) {
+        if count == 1 && seq == self.next_stream.prev() {
+            self.next_stream = self.next_stream.prev();
+            self.num_pending += 1;
+        } else {
+            self.uncount(seq);
+            self.queue.push(seq);
+        }
+    }
+
+    /// One redelivery less.
+    fn uncount(&mut self, seq: StreamSeq) {
+        match self.redelivered.get(&seq).copied() {
+            Some(count) if count > 1 => {
+                self.redelivered.insert(seq, count - 1);
+            }
+            _ => {
+                self.redelivered.remove(&seq);
+            }
+        }
+    }
+
+    fn delivered(&mut self, entry: &LogEntry, count: u64, cx: &mut Context) {
+        let number = self.next_consumer;
+        self.next_consumer = number.next();
+        // The stored copy keeps the message's own time: after a restart its deadline counts from there.
+        self.store.update_delivered(cx.now.mono, &self.config, number, entry.seq, count, entry.time);
+        self.last_delivery = Some(cx.now.wall);
+        if self.expects_acks() {
+            self.track(entry.seq, number, cx);
+        } else {
+            self.floor = SequencePair { consumer_seq: number, stream_seq: entry.seq };
+        }
+        if !self.config.is_push() {
+            self.touch(cx.now);
+        }
+        self.reset_heartbeat(cx.now);
+        cx.note(Note::Delivered {
+            at: self.at(),
+            stream_seq: entry.seq,
+            consumer_seq: number,
+            delivery_count: DeliveryCount(count),
+            num_ack_pending: self.pending.len() as u64,
+            num_pending: self.num_pending(),
+        });
+    }
+
+    /// A delivery met nobody after all: somebody went away between being chosen and being sent to.
+    pub(crate) fn not_delivered(&mut self, seq: StreamSeq, reply: &str, log: &Log, cx: &mut Context) {
+        cx.note(Note::Undelivered { at: self.at(), stream_seq: seq });
+        if self.redelivered.contains_key(&seq) || cx.rules.has(Rule::FailedDeliveryKeepsCount) {
+            self.uncount(seq);
+        } else {
+            // Older servers count one below zero, and the next expiry takes that for more deliveries than any limit allows.
+            self.redelivered.insert(seq, u64::MAX - 1);
+        }
+        if self.config.is_push() {
+            self.active = false;
+            self.interest_changed(log, cx);
+        } else {
+            self.sweep_waiting(false, false, cx);
+            self.credit_waiting(reply);
+            if self.pending.contains_key(&seq) {
+                self.queue.push(seq);
+            }
+            self.run(log, cx);
+        }
+    }
+}

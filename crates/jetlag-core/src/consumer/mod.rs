@@ -1,0 +1,372 @@
+//! A consumer: its state in memory, its stored copy, and its life from creation to recovery. What it does is in the modules beside: the
+//! delivery loop in `deliver`, acknowledgements in `ack`, the ack-wait timer in `pending`, pull requests in `waiting`.
+
+mod ack;
+mod config;
+mod deliver;
+mod info;
+mod pending;
+mod queue;
+mod start;
+mod store;
+mod waiting;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+use jetlag_model::{AckPolicy, Advisory, ConsumerConfig, ConsumerSeq, Duration, Now, SequencePair, StreamSeq, Time, WallTime};
+
+pub(crate) use config::{check_update, checked, same_config};
+use queue::RedeliveryQueue;
+pub(crate) use store::ConsumerStore;
+use waiting::Waiting;
+
+use crate::context::Context;
+use crate::rules::{Rule, Rules};
+use crate::stored::{Lost, StoredConsumer};
+use crate::stream::{Log, LogEntry, accepts};
+use crate::{ConsumerRef, Note};
+
+/// A delivered message that is not settled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Pending {
+    /// The number of its first delivery; redeliveries do not change it.
+    pub(crate) first: ConsumerSeq,
+    /// The time its ack deadline is counted from.
+    pub(crate) stamp: WallTime,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Consumer {
+    pub(crate) name: Arc<str>,
+    stream: Arc<str>,
+    pub(crate) config: ConsumerConfig,
+    created: WallTime,
+    /// Consumers are numbered in order of creation; things due at one instant go by it.
+    pub(crate) order: u64,
+
+    /// The next stream sequence to look at for a new message.
+    next_stream: StreamSeq,
+    /// The number of the next delivery.
+    next_consumer: ConsumerSeq,
+    floor: SequencePair,
+    pending: BTreeMap<StreamSeq, Pending>,
+    /// How often each unsettled message was delivered again. Stays behind when max_deliver is used up: it marks the message as past it.
+    redelivered: BTreeMap<StreamSeq, u64>,
+    queue: RedeliveryQueue,
+    /// The one ack-wait timer.
+    timer: Option<Time>,
+
+    waiting: VecDeque<Waiting>,
+    /// When waiting requests were last swept.
+    swept: Option<Time>,
+
+    /// Matching messages not delivered yet, as counted so far, and up to where that count includes what was stored.
+    num_pending: i64,
+    counted_to: StreamSeq,
+    /// `last_per_subject`: what is still to be delivered of the messages chosen at creation, and where to go on then.
+    chosen: VecDeque<StreamSeq>,
+    resume: StreamSeq,
+
+    /// A push consumer somebody listens to.
+    active: bool,
+    heartbeat: Option<Time>,
+    /// When it goes away unless used.
+    inactive: Option<Time>,
+
+    store: ConsumerStore,
+    last_delivery: Option<WallTime>,
+    last_ack: Option<WallTime>,
+}
+
+impl Consumer {
+    /// A new consumer with a checked configuration.
+    pub(crate) fn create(stream: &Arc<str>, order: u64, config: ConsumerConfig, log: &Log, cx: &mut Context) -> Consumer {
+        let name = config.name.as_str().into();
+        let mut consumer = Consumer::bare(stream, name, order, config, cx.now.wall);
+        consumer.choose_start(log, cx.rules);
+        consumer.announce(log, cx);
+        cx.advise(stream, &consumer.name, &Advisory::ConsumerCreated);
+        consumer
+    }
+
+    /// A consumer that comes back from disk: deadlines count from the stored stamps, which for a delivered message is the time it was
+    /// published; the redelivery queue and the pull requests are gone.
+    pub(crate) fn recover(stream: &Arc<str>, order: u64, mut stored: StoredConsumer, log: &Log, cx: &mut Context) -> Consumer {
+        stored.state.reload(log.last_seq());
+        let mut consumer = Consumer::bare(stream, stored.name, order, stored.config, stored.created);
+        let delivered = stored.state.delivered();
+        consumer.next_stream = delivered.stream_seq.next();
+        consumer.next_consumer = delivered.consumer_seq.next();
+        consumer.floor = stored.state.floor();
+        consumer.pending = stored.state.pending().clone();
+        consumer.redelivered = stored.state.redelivered().clone();
+        consumer.store = stored.state;
+        consumer.announce(log, cx);
+        consumer.sweep(log, cx);
+        consumer
+    }
+
+    fn bare(stream: &Arc<str>, name: Arc<str>, order: u64, config: ConsumerConfig, created: WallTime) -> Consumer {
+        Consumer {
+            name,
+            stream: stream.clone(),
+            config,
+            created,
+            order,
+            next_stream: StreamSeq(1),
+            next_consumer: ConsumerSeq(1),
+            floor: SequencePair::default(),
+            pending: BTreeMap::new(),
+            redelivered: BTreeMap::new(),
+            queue: RedeliveryQueue::default(),
+            timer: None,
+            waiting: VecDeque::new(),
+            swept: None,
+            num_pending: 0,
+            counted_to: StreamSeq(0),
+            chosen: VecDeque::new(),
+            resume: StreamSeq(0),
+            active: false,
+            heartbeat: None,
+            inactive: None,
+            store: ConsumerStore::default(),
+            last_delivery: None,
+            last_ack: None,
+        }
+    }
+
+    /// What creation and recovery have in common.
+    fn announce(&mut self, log: &Log, cx: &mut Context) {
+        cx.note(Note::ConsumerCreated { at: self.at(), config: Box::new(self.config.clone()) });
+        self.count_pending(log);
+        if self.config.is_push() {
+            self.active = cx.connections.bound(&self.config.deliver_subject, &self.config.deliver_group);
+            self.reset_heartbeat(cx.now);
+        }
+        if !self.config.is_push() || !self.active {
+            self.touch(cx.now);
+        }
+    }
+
+    /// Its place, for notes and deadlines.
+    pub(crate) fn at(&self) -> ConsumerRef {
+        ConsumerRef { stream: self.stream.clone(), consumer: self.name.clone() }
+    }
+
+    pub(crate) fn created(&self) -> WallTime {
+        self.created
+    }
+
+    /// What disk holds of it; `None` if it is kept in memory.
+    pub(crate) fn into_stored(mut self, now: Time, lost: Lost) -> Option<StoredConsumer> {
+        if self.config.mem_storage {
+            return None;
+        }
+        self.store.lose(now, lost);
+        Some(StoredConsumer { name: self.name, config: self.config, created: self.created, state: self.store })
+    }
+
+    /// It is deleted: waiting pull requests are told so.
+    pub(crate) fn delete(mut self, cx: &mut Context) {
+        cx.advise(&self.stream, &self.name, &Advisory::ConsumerDeleted);
+        self.release_waiting(waiting::CONSUMER_DELETED, cx);
+        cx.note(Note::ConsumerDeleted { at: self.at() });
+    }
+
+    /// The server stops in an orderly way.
+    pub(crate) fn shut_down(&mut self, cx: &mut Context) {
+        self.release_waiting(waiting::SERVER_SHUTDOWN, cx);
+    }
+
+    /// Takes a checked configuration in place of its own. Rules of `updateConfig`.
+    pub(crate) fn update(&mut self, config: ConsumerConfig, log: &Log, cx: &mut Context) {
+        let old = std::mem::replace(&mut self.config, config);
+        cx.note(Note::ConsumerUpdated { at: self.at(), config: Box::new(self.config.clone()) });
+        if old.deliver_subject != self.config.deliver_subject {
+            self.expire_all(cx);
+            self.active = cx.connections.bound(&self.config.deliver_subject, &self.config.deliver_group);
+        }
+        if old.ack_wait != self.config.ack_wait || old.backoff != self.config.backoff {
+            self.arm(cx.now, cx.rules);
+        }
+        if old.inactive_threshold != self.config.inactive_threshold {
+            self.inactive = None;
+            self.touch(cx.now);
+        }
+        if old.filters() != self.config.filters() {
+            self.count_pending(log);
+        }
+        self.run(log, cx);
+    }
+
+    /// A message was stored.
+    pub(crate) fn message_stored(&mut self, seq: StreamSeq, subject: &str, log: &Log, cx: &mut Context) {
+        if !accepts(self.config.filters(), subject) {
+            return;
+        }
+        if seq > self.counted_to {
+            self.num_pending += 1;
+        }
+        if seq >= self.next_stream {
+            self.run(log, cx);
+        }
+    }
+
+    /// A message left the stream. One that is not settled is terminated. Rules of `decStreamPending`.
+    pub(crate) fn message_removed(&mut self, entry: &LogEntry, log: &Log, cx: &mut Context) {
+        if entry.seq >= self.next_stream && accepts(self.config.filters(), &entry.subject) {
+            self.num_pending -= 1;
+        }
+        if let Some(pending) = self.pending.get(&entry.seq).copied() {
+            let count = self.redelivered.get(&entry.seq).copied().unwrap_or(0).max(1);
+            self.terminate(entry.seq, pending.first, count, "Unacknowledged message was deleted", cx);
+        } else if cx.rules.has(Rule::RedeliveredForgottenOnRemoval) && self.redelivered.remove(&entry.seq).is_some() {
+            self.store.update_acks(cx.now.mono, self.config.ack_policy, ConsumerSeq(0), entry.seq);
+        }
+        self.run(log, cx);
+    }
+
+    /// Messages were purged: all, or those of a filter. Rules of `purgeLocked` and `purge`.
+    pub(crate) fn purged(&mut self, filters: &[String], log: &Log, cx: &mut Context) {
+        self.count_pending(log);
+        let own = self.config.filters();
+        let (start, wider) = match filters.first() {
+            None => (log.first_seq(), false),
+            Some(filter) if !own.is_empty() && own.iter().all(|own| jetlag_model::is_subset_of(own, filter)) => {
+                (log.next_matching(filters, log.first_seq()).map(|entry| entry.seq).unwrap_or_default(), false)
+            }
+            Some(filter) if own.is_empty() || own.iter().any(|own| jetlag_model::is_subset_of(filter, own)) => (log.first_seq(), true),
+            Some(_) => return,
+        };
+        let start = if start == StreamSeq(0) && !wider { log.last_seq().next() } else { start };
+        self.next_stream = self.next_stream.max(start);
+        if self.floor.stream_seq < start {
+            self.floor.stream_seq = start.prev();
+            for (seq, pending) in self.pending.clone() {
+                let gone = seq <= self.floor.stream_seq || (wider && log.entry(seq).is_none());
+                if gone {
+                    self.floor.consumer_seq = self.floor.consumer_seq.max(pending.first);
+                    self.next_consumer = self.next_consumer.max(self.floor.consumer_seq);
+                    self.pending.remove(&seq);
+                    self.redelivered.remove(&seq);
+                    self.store.update_acks(cx.now.mono, self.config.ack_policy, pending.first, seq);
+                }
+            }
+        }
+        if self.pending.is_empty() {
+            self.redelivered.clear();
+            self.settle_floor();
+        }
+        // The queue loses all but what is still to come: a surviving message waits for its deadline again.
+        self.queue.retain_from(self.next_stream);
+        self.overwrite_store(cx.now.mono);
+        self.arm(cx.now, cx.rules);
+        cx.note(Note::Forgotten { at: self.at(), ack_floor: self.floor });
+        self.run(log, cx);
+    }
+
+    /// With nothing unsettled everything delivered is settled.
+    fn settle_floor(&mut self) {
+        self.floor = SequencePair { consumer_seq: self.next_consumer.prev(), stream_seq: self.next_stream.prev() };
+    }
+
+    fn overwrite_store(&mut self, at: Time) {
+        let delivered = SequencePair { consumer_seq: self.next_consumer.prev(), stream_seq: self.next_stream.prev() };
+        self.store.overwrite(at, delivered, self.floor, &self.pending, &self.redelivered);
+    }
+
+    /// Who listens may have changed.
+    pub(crate) fn interest_changed(&mut self, log: &Log, cx: &mut Context) {
+        if !self.config.is_push() {
+            return;
+        }
+        let bound = cx.connections.bound(&self.config.deliver_subject, &self.config.deliver_group);
+        if bound == self.active {
+            return;
+        }
+        self.active = bound;
+        if bound {
+            self.inactive = None;
+            self.run(log, cx);
+        } else if self.inactive.is_none() {
+            self.touch(cx.now);
+        }
+    }
+
+    /// It was used: it stays for another inactive_threshold. The real server adds 100 to 999 ms at random; here it adds nothing.
+    pub(crate) fn touch(&mut self, now: Now) {
+        self.inactive = (self.config.inactive_threshold > Duration::ZERO).then(|| now.mono + self.config.inactive_threshold);
+    }
+
+    /// Nobody used it for inactive_threshold. Says whether it goes away. Rules of `deleteNotActive`.
+    pub(crate) fn is_abandoned(&mut self, cx: &mut Context) -> bool {
+        self.inactive = None;
+        if self.config.is_push() {
+            return !self.active;
+        }
+        self.sweep_waiting(false, false, cx);
+        if !self.waiting.is_empty() {
+            self.touch(cx.now);
+            return false;
+        }
+        if cx.rules.has(Rule::InactivityWaitsForAcks)
+            && let Some(last) = self.pending.iter().map(|(seq, pending)| pending.stamp + self.wait(*seq)).max()
+            && last + self.config.inactive_threshold > cx.now.wall
+        {
+            self.inactive = Some(cx.now.mono + (last + self.config.inactive_threshold).since(cx.now.wall));
+            return false;
+        }
+        true
+    }
+
+    /// How long after its last delivery a message is due again.
+    fn wait(&self, seq: StreamSeq) -> Duration {
+        self.config.wait_after(self.redelivered.get(&seq).copied().unwrap_or(0) + 1)
+    }
+
+    fn reset_heartbeat(&mut self, now: Now) {
+        self.heartbeat = (self.config.idle_heartbeat > Duration::ZERO).then(|| now.mono + self.config.idle_heartbeat);
+    }
+
+    /// A push consumer was idle for a heartbeat's time.
+    pub(crate) fn beat(&mut self, cx: &mut Context) {
+        if self.active {
+            let status = self.heartbeat_status();
+            cx.send_status(&self.config.deliver_subject, status);
+        }
+        self.reset_heartbeat(cx.now);
+    }
+
+    pub(crate) fn heartbeat_deadline(&self) -> Option<Time> {
+        self.heartbeat
+    }
+
+    pub(crate) fn inactive_deadline(&self) -> Option<Time> {
+        self.inactive
+    }
+
+    pub(crate) fn ack_wait_deadline(&self) -> Option<Time> {
+        self.timer
+    }
+
+    /// Whether messages must be acknowledged at all.
+    fn expects_acks(&self) -> bool {
+        self.config.ack_policy != AckPolicy::None
+    }
+
+    /// The most deliveries of one message, if there is a limit.
+    fn max_deliver(&self) -> Option<u64> {
+        u64::try_from(self.config.max_deliver).ok().filter(|max| *max > 0)
+    }
+
+    /// The most unsettled messages, if there is a limit.
+    fn max_ack_pending(&self) -> Option<usize> {
+        usize::try_from(self.config.max_ack_pending).ok().filter(|max| *max > 0)
+    }
+}
+
+/// Whether the rules say that nothing expires: a first backoff step of zero.
+fn never_expires(config: &ConsumerConfig, rules: Rules) -> bool {
+    config.ack_wait.is_zero() && rules.has(Rule::ZeroWaitNeverRedelivers)
+}

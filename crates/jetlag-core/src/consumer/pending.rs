@@ -1,0 +1,126 @@
+//! The ack-wait timer: one a consumer, which sweeps all unsettled messages, because that its effects come in batches can be seen. Rules of
+//! `checkPending`, `trackPending` and `hasMaxDeliveries` (`server/consumer.go`, 2.15).
+
+use jetlag_model::{Advisory, ConsumerSeq, Duration, Now, StreamSeq};
+
+use super::{Consumer, Pending, never_expires};
+use crate::Note;
+use crate::context::Context;
+use crate::rules::{Rule, Rules};
+use crate::stream::Log;
+
+impl Consumer {
+    /// A message was delivered: its ack deadline counts from now.
+    pub(super) fn track(&mut self, seq: StreamSeq, number: ConsumerSeq, cx: &Context) {
+        let now = cx.now;
+        self.pending.entry(seq).or_insert(Pending { first: number, stamp: now.wall }).stamp = now.wall;
+        if never_expires(&self.config, cx.rules) {
+            return;
+        }
+        let due = now.mono + self.wait(seq).max(Duration::ZERO);
+        if self.timer.is_none_or(|timer| due < timer) {
+            self.timer = Some(due);
+        }
+    }
+
+    /// Sets the timer to the first ack deadline of a message that is not queued already. The server's timer also fires in between and finds
+    /// nothing; that can not be seen, so it is left out, and an idle consumer does no work.
+    pub(super) fn arm(&mut self, now: Now, rules: Rules) {
+        if never_expires(&self.config, rules) {
+            self.timer = None;
+            return;
+        }
+        let due = self.pending.iter().filter(|(seq, _)| !self.queue.contains(**seq)).map(|(seq, pending)| pending.stamp + self.wait(*seq));
+        self.timer = due.min().map(|due| now.mono + due.since(now.wall).max(Duration::ZERO));
+    }
+
+    /// The timer fires: every message past its deadline is queued, in the stream's order, or used up max_deliver.
+    pub(crate) fn sweep(&mut self, log: &Log, cx: &mut Context) {
+        if never_expires(&self.config, cx.rules) {
+            self.timer = None;
+            return;
+        }
+        let now = cx.now.wall;
+        let mut expired = Vec::new();
+        let mut dropped = false;
+        for (seq, pending) in self.pending.clone() {
+            if seq < log.first_seq() || seq <= self.floor.stream_seq {
+                // It is gone from the stream, or was settled while nobody looked.
+                self.pending.remove(&seq);
+                self.redelivered.remove(&seq);
+                self.queue.remove(seq);
+                self.floor.stream_seq = self.floor.stream_seq.max(seq);
+                self.floor.consumer_seq = self.floor.consumer_seq.max(pending.first);
+                dropped = true;
+            } else if now.since(pending.stamp) >= self.wait(seq) && !self.queue.contains(seq) && !self.exhausted_by_timer(seq, cx) {
+                expired.push(seq);
+            }
+        }
+        self.queue_expired(&expired, cx);
+        if self.pending.is_empty() {
+            self.timer = None;
+            self.queue.clear();
+            self.settle_floor();
+        } else {
+            self.arm(cx.now, cx.rules);
+        }
+        if dropped {
+            self.overwrite_store(cx.now.mono);
+        }
+        self.run(log, cx);
+    }
+
+    /// All unsettled messages go to the queue: the deliver subject changed.
+    pub(super) fn expire_all(&mut self, cx: &mut Context) {
+        let candidates: Vec<_> = self.pending.keys().copied().filter(|seq| !self.queue.contains(*seq)).collect();
+        let expired: Vec<_> = candidates.into_iter().filter(|seq| !self.exhausted_by_timer(*seq, cx)).collect();
+        self.queue_expired(&expired, cx);
+        self.arm(cx.now, cx.rules);
+    }
+
+    /// Queues expired messages. Their stamps move together, the lowest sequence to now: that keeps their distances for a next time.
+    fn queue_expired(&mut self, expired: &[StreamSeq], cx: &mut Context) {
+        let Some(lowest) = expired.first().and_then(|seq| self.pending.get(seq)) else { return };
+        let shift = cx.now.wall.since(lowest.stamp);
+        for seq in expired {
+            self.queue.push(*seq);
+            if let Some(pending) = self.pending.get_mut(seq) {
+                pending.stamp = pending.stamp + shift;
+            }
+            cx.note(Note::Expired { at: self.at(), stream_seq: *seq });
+        }
+    }
+
+    /// Whether a message past its deadline has used up max_deliver here and now. The server compares the number of redeliveries, one less
+    /// than that of deliveries, so this is so only for a limit of 1, or after an update lowered the limit: otherwise exhaustion waits for
+    /// somebody to pull.
+    fn exhausted_by_timer(&mut self, seq: StreamSeq, cx: &mut Context) -> bool {
+        let Some(max) = self.max_deliver() else { return false };
+        let redeliveries = self.redelivered.get(&seq).copied().unwrap_or(0);
+        let count = redeliveries.max(1);
+        if count < max {
+            return false;
+        }
+        self.exhaust(seq, redeliveries + 1, count, count == max, cx);
+        self.redelivered.insert(seq, count);
+        true
+    }
+
+    /// A message has used up max_deliver: it is not unsettled any more, and stays in the stream. `stored_count` goes to the stored copy;
+    /// `at_limit` is what older servers asked before they said so.
+    pub(super) fn exhaust(&mut self, seq: StreamSeq, deliveries: u64, stored_count: u64, at_limit: bool, cx: &mut Context) {
+        let real = cx.rules.has(Rule::AdvisoryHasRealCount);
+        let told = if real { deliveries } else { u64::try_from(self.config.max_deliver).unwrap_or(deliveries) };
+        let advised = real || at_limit;
+        if advised {
+            cx.advise(&self.stream, &self.name, &Advisory::MaxDeliver { stream_seq: seq, deliveries: told });
+        }
+        if let Some(pending) = self.pending.remove(&seq) {
+            self.store.update_delivered(cx.now.mono, &self.config, pending.first, seq, stored_count + 1, pending.stamp);
+            self.last_delivery = Some(cx.now.wall);
+            self.move_floor(pending.first, seq);
+        }
+        self.queue.remove(seq);
+        cx.note(Note::Exhausted { at: self.at(), stream_seq: seq, deliveries, advised });
+    }
+}

@@ -1,0 +1,54 @@
+//! Where a new consumer starts, and how many messages are before it. Rules of `selectStartingSeqNo` and `calculateNumPending`
+//! (`server/consumer.go`, 2.15).
+
+use jetlag_model::{ConsumerSeq, DeliverPolicy, SequencePair, StreamSeq};
+
+use super::{Consumer, ConsumerStore};
+use crate::rules::{Rule, Rules};
+use crate::stream::Log;
+
+impl Consumer {
+    pub(super) fn choose_start(&mut self, log: &Log, rules: Rules) {
+        let (first, last) = (log.first_seq(), log.last_seq());
+        let explicit = self.config.opt_start_seq > 0;
+        let mut start = match self.config.deliver_policy {
+            DeliverPolicy::All => first,
+            DeliverPolicy::Last if self.config.filters().is_empty() => last,
+            DeliverPolicy::Last => self.config.filters().iter().filter_map(|filter| log.last_matching(filter)).max().unwrap_or_default(),
+            DeliverPolicy::New => last.next(),
+            DeliverPolicy::ByStartSequence => StreamSeq(self.config.opt_start_seq),
+            DeliverPolicy::ByStartTime => self.config.opt_start_time.and_then(|time| log.first_since(time)).unwrap_or(last.next()),
+            DeliverPolicy::LastPerSubject => {
+                self.chosen = log.last_of_each(self.config.filters()).into();
+                self.resume = last;
+                self.chosen.front().copied().unwrap_or(last)
+            }
+        };
+        if first == StreamSeq(0) && !explicit {
+            start = StreamSeq(1);
+        } else if start > last && (!explicit || !rules.has(Rule::StartBeyondLastKept)) {
+            start = last.next();
+        } else if start < first {
+            start = first;
+        }
+        self.next_stream = StreamSeq(start.0.max(1));
+        let before = self.next_stream.prev();
+        self.floor = SequencePair { consumer_seq: ConsumerSeq(0), stream_seq: before };
+        self.store = if rules.has(Rule::FloorBeginsBeforeStart) { ConsumerStore::starting(before) } else { ConsumerStore::default() };
+    }
+
+    /// Counts what is before the consumer, from the messages themselves.
+    pub(super) fn count_pending(&mut self, log: &Log) {
+        self.num_pending = if self.chosen.is_empty() {
+            i64::try_from(log.count_matching(self.config.filters(), self.next_stream)).unwrap_or(i64::MAX)
+        } else {
+            i64::try_from(self.chosen.len()).unwrap_or(i64::MAX)
+        };
+        self.counted_to = log.last_seq();
+    }
+
+    /// Matching messages not delivered yet.
+    pub(super) fn num_pending(&self) -> u64 {
+        u64::try_from(self.num_pending).unwrap_or(0)
+    }
+}

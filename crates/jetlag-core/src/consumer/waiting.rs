@@ -1,0 +1,299 @@
+//! Pull requests: taken, queued, chosen, expired. Rules of `processNextMsgRequest`, `nextWaiting`, `processWaiting` and `waitQueue`
+//! (`server/consumer.go`, 2.15).
+
+use std::sync::Arc;
+
+use jetlag_model::{Duration, Headers, PullRequest, PullRequestError, Time};
+
+use super::Consumer;
+use crate::Note;
+use crate::context::Context;
+use crate::rules::Rule;
+use crate::stream::Log;
+
+/// Status of waiting requests when their consumer is deleted: text, and whether it counts what is missing.
+pub(super) const CONSUMER_DELETED: (&str, bool) = ("Consumer Deleted", false);
+/// Status of waiting requests when the server stops.
+pub(super) const SERVER_SHUTDOWN: (&str, bool) = ("Server Shutdown", true);
+
+/// How often a full queue is searched for requests that can go.
+const SWEEP_EVERY: Duration = Duration::from_secs(1);
+
+/// A queued pull request.
+#[derive(Clone, Debug)]
+pub(super) struct Waiting {
+    pub(super) reply: Arc<str>,
+    /// Messages still owed; a request for none or fewer still gets one.
+    pub(super) missing: i64,
+    delivered: u64,
+    /// Bytes left, if limited.
+    pub(super) bytes: i64,
+    expires: Option<Time>,
+    heartbeat: Duration,
+    next_heartbeat: Option<Time>,
+    no_wait: bool,
+}
+
+impl Waiting {
+    /// The headers that say what is missing.
+    fn counts(&self, status: Headers) -> Headers {
+        counts(status, self.missing, self.bytes)
+    }
+}
+
+/// A request that a message was found for, after the message was taken off its account.
+pub(super) struct Chosen {
+    pub(super) reply: Arc<str>,
+    pub(super) missing: i64,
+    pub(super) bytes: i64,
+}
+
+fn counts(status: Headers, missing: i64, bytes: i64) -> Headers {
+    status.with("Nats-Pending-Messages", &missing.to_string()).with("Nats-Pending-Bytes", &bytes.to_string())
+}
+
+/// What ends a request whose batch is full although it has bytes left.
+pub(super) fn batch_completed(missing: i64, bytes: i64) -> Headers {
+    counts(Headers::from_status(409, "Batch Completed"), missing, bytes)
+}
+
+impl Consumer {
+    /// Somebody published to the consumer's `MSG.NEXT` subject.
+    pub(crate) fn request(&mut self, reply: &str, body: &[u8], log: &Log, cx: &mut Context) {
+        if self.config.is_push() {
+            return cx.send_status(reply, Headers::from_status(409, "Consumer is push based"));
+        }
+        self.pull(reply, body, cx);
+        self.run(log, cx);
+    }
+
+    /// Takes a pull request, or answers why not.
+    pub(super) fn pull(&mut self, reply: &str, body: &[u8], cx: &mut Context) {
+        let request = match PullRequest::parse(body) {
+            Ok(request) => request,
+            Err(error @ (PullRequestError::Json(_) | PullRequestError::HeartbeatTooLarge)) => {
+                return cx.send_status(reply, Headers::from_status(400, &format!("Bad Request - {error}")));
+            }
+        };
+        if !request.group.is_empty() {
+            return cx.send_status(reply, Headers::from_status(501, "jetlag does not model priority groups"));
+        }
+        let limits = &self.config;
+        if limits.max_batch > 0 && request.batch > limits.max_batch {
+            let text = format!("Exceeded MaxRequestBatch of {}", limits.max_batch);
+            return cx.send_status(reply, Headers::from_status(409, &text));
+        }
+        if limits.max_expires > Duration::ZERO && request.expires > limits.max_expires {
+            let text = format!("Exceeded MaxRequestExpires of {}", go_duration(limits.max_expires));
+            return cx.send_status(reply, Headers::from_status(409, &text));
+        }
+        if limits.max_bytes > 0 && request.max_bytes > limits.max_bytes {
+            let text = format!("Exceeded MaxRequestMaxBytes of {}", limits.max_bytes);
+            return cx.send_status(reply, Headers::from_status(409, &text));
+        }
+        if self.is_full() && self.swept.is_none_or(|swept| cx.now.mono.since(swept) > SWEEP_EVERY) {
+            self.sweep_waiting(false, false, cx);
+        }
+        if request.no_wait {
+            let available = self.num_pending() + self.queue.len();
+            if available == 0 && request.expires.is_zero() {
+                self.touch(cx.now);
+                return cx.send_status(reply, Headers::from_status(404, "No Messages"));
+            }
+            if available > 0 {
+                self.sweep_waiting(false, false, cx);
+                let owed: i64 = self.waiting.iter().map(|waiting| waiting.missing).sum();
+                if i64::try_from(available).is_ok_and(|available| available < owed) {
+                    self.touch(cx.now);
+                    return cx.send_status(reply, Headers::from_status(408, "Requests Pending"));
+                }
+            }
+        }
+        if self.is_full() {
+            // A client that listens for heartbeats finds out by their absence; an answer would make it ask again at once.
+            let silent = request.idle_heartbeat > Duration::ZERO && cx.rules.has(Rule::MaxWaitingSilentWithHeartbeat);
+            if !silent {
+                cx.send_status(reply, Headers::from_status(409, "Exceeded MaxWaiting"));
+            }
+            return;
+        }
+        let reply: Arc<str> = reply.into();
+        cx.note(Note::PullQueued { at: self.at(), reply: reply.clone(), batch: request.batch });
+        let heartbeat = request.idle_heartbeat;
+        self.waiting.push_back(Waiting {
+            reply,
+            missing: request.batch,
+            delivered: 0,
+            bytes: request.max_bytes,
+            expires: (!request.expires.is_zero()).then(|| cx.now.mono + request.expires),
+            heartbeat,
+            next_heartbeat: (heartbeat > Duration::ZERO).then(|| cx.now.mono + heartbeat),
+            no_wait: request.no_wait,
+        });
+        self.touch(cx.now);
+    }
+
+    fn is_full(&self) -> bool {
+        usize::try_from(self.config.max_waiting).is_ok_and(|max| max > 0 && self.waiting.len() >= max)
+    }
+
+    /// Chooses the request that gets a message of `size` bytes, and books it. Requests take turns, a message each.
+    pub(super) fn choose_waiting(&mut self, size: i64, cx: &mut Context) -> Option<Chosen> {
+        while let Some(mut waiting) = self.waiting.pop_front() {
+            if waiting.expires.is_some_and(|expires| cx.now.mono > expires) {
+                cx.send_status(&waiting.reply, waiting.counts(Headers::from_status(408, "Request Timeout")));
+                self.ended(&waiting, cx);
+                continue;
+            }
+            if waiting.bytes > 0 {
+                if size > waiting.bytes {
+                    cx.send_status(&waiting.reply, waiting.counts(Headers::from_status(409, "Message Size Exceeds MaxBytes")));
+                    self.ended(&waiting, cx);
+                    continue;
+                }
+                waiting.bytes -= size;
+                if waiting.bytes == 0 {
+                    waiting.missing = 1;
+                }
+            }
+            if !cx.connections.interest(&waiting.reply) {
+                self.ended(&waiting, cx);
+                continue;
+            }
+            waiting.delivered += 1;
+            waiting.missing -= 1;
+            let chosen = Chosen { reply: waiting.reply.clone(), missing: waiting.missing, bytes: waiting.bytes };
+            if waiting.missing > 0 {
+                if waiting.heartbeat > Duration::ZERO {
+                    waiting.next_heartbeat = Some(cx.now.mono + waiting.heartbeat);
+                }
+                self.waiting.push_back(waiting);
+            } else {
+                self.ended(&waiting, cx);
+            }
+            return Some(chosen);
+        }
+        None
+    }
+
+    /// Goes through the queue: expired requests and those nobody listens to leave it, heartbeats are sent. `end_of_data` also ends requests
+    /// that do not wait; `due` counts what is due at this very instant as past, which only its own deadline may do.
+    pub(super) fn sweep_waiting(&mut self, end_of_data: bool, due: bool, cx: &mut Context) {
+        if self.waiting.is_empty() {
+            return;
+        }
+        self.swept = Some(cx.now.mono);
+        let now = cx.now.mono;
+        let past = |at: Option<Time>| at.is_some_and(|at| now > at || (due && now == at));
+        for mut waiting in std::mem::take(&mut self.waiting) {
+            if past(waiting.expires) {
+                cx.send_status(&waiting.reply, waiting.counts(Headers::from_status(408, "Request Timeout")));
+                self.ended(&waiting, cx);
+                continue;
+            }
+            if end_of_data && waiting.no_wait {
+                let got_some = waiting.delivered > 0;
+                let status = if cx.rules.has(Rule::NoWaitEndsWith404) {
+                    (waiting.expires.is_none() || got_some).then(|| Headers::from_status(404, "No Messages"))
+                } else {
+                    got_some.then(|| waiting.counts(Headers::from_status(408, "Request Timeout")))
+                };
+                if let Some(status) = status {
+                    cx.send_status(&waiting.reply, status);
+                    self.ended(&waiting, cx);
+                    continue;
+                }
+            }
+            if !cx.connections.interest(&waiting.reply) {
+                self.ended(&waiting, cx);
+                continue;
+            }
+            if past(waiting.next_heartbeat) {
+                cx.send_status(&waiting.reply, self.heartbeat_status());
+                waiting.next_heartbeat = Some(now + waiting.heartbeat);
+            }
+            self.waiting.push_back(waiting);
+        }
+    }
+
+    /// `100 Idle Heartbeat`, with what was delivered last and how far the stream was looked through.
+    pub(super) fn heartbeat_status(&self) -> Headers {
+        Headers::from_status(100, "Idle Heartbeat")
+            .with("Nats-Last-Consumer", &self.next_consumer.prev().to_string())
+            .with("Nats-Last-Stream", &self.next_stream.prev().to_string())
+    }
+
+    /// Ends all requests with a status.
+    pub(super) fn release_waiting(&mut self, (text, counted): (&str, bool), cx: &mut Context) {
+        for waiting in std::mem::take(&mut self.waiting) {
+            let status = Headers::from_status(409, text);
+            cx.send_status(&waiting.reply, if counted { waiting.counts(status) } else { status });
+            self.ended(&waiting, cx);
+        }
+    }
+
+    /// A delivery met nobody: the request it went to is owed it again, if it still waits.
+    pub(super) fn credit_waiting(&mut self, reply: &str) {
+        if let Some(waiting) = self.waiting.iter_mut().find(|waiting| &*waiting.reply == reply) {
+            waiting.missing += 1;
+            waiting.delivered = waiting.delivered.saturating_sub(1);
+        }
+    }
+
+    fn ended(&self, waiting: &Waiting, cx: &mut Context) {
+        cx.note(Note::PullEnded { at: self.at(), reply: waiting.reply.clone(), missing: waiting.missing });
+    }
+
+    /// When a request expires or is owed a heartbeat.
+    pub(crate) fn pull_deadline(&self) -> Option<Time> {
+        self.waiting.iter().flat_map(|waiting| [waiting.expires, waiting.next_heartbeat]).flatten().min()
+    }
+
+    /// Something of a waiting request is due.
+    pub(crate) fn expire_pulls(&mut self, cx: &mut Context) {
+        self.sweep_waiting(true, true, cx);
+    }
+
+    pub(crate) fn num_waiting(&mut self, cx: &mut Context) -> u64 {
+        self.sweep_waiting(false, false, cx);
+        self.waiting.len() as u64
+    }
+}
+
+/// A duration as Go prints it: `2s`, `1.5s`, `1m30s`, `1h0m0s`.
+fn go_duration(duration: Duration) -> String {
+    let seconds = duration.as_nanos() / 1_000_000_000;
+    if seconds < 60 {
+        return duration.to_string().replace("us", "µs");
+    }
+    let rest = Duration::from_nanos(duration.as_nanos() - seconds / 60 * 60_000_000_000);
+    let (hours, minutes) = (seconds / 3_600, seconds / 60 % 60);
+    if hours > 0 { format!("{hours}h{minutes}m{}", go_seconds(rest)) } else { format!("{minutes}m{}", go_seconds(rest)) }
+}
+
+fn go_seconds(rest: Duration) -> String {
+    let nanos = rest.as_nanos();
+    let fraction = format!("{:09}", nanos % 1_000_000_000);
+    let fraction = fraction.trim_end_matches('0');
+    if fraction.is_empty() { format!("{}s", nanos / 1_000_000_000) } else { format!("{}.{fraction}s", nanos / 1_000_000_000) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_as_go_prints_them() {
+        for (ns, text) in [
+            (2_000_000_000, "2s"),
+            (1_500_000_000, "1.5s"),
+            (20_000_000, "20ms"),
+            (90_000_000_000, "1m30s"),
+            (60_000_000_000, "1m0s"),
+            (60_500_000_000, "1m0.5s"),
+            (3_600_000_000_000, "1h0m0s"),
+        ] {
+            assert_eq!(go_duration(Duration::from_nanos(ns)), text);
+        }
+    }
+}

@@ -1,0 +1,297 @@
+//! The server: takes inputs, fires deadlines, hands out outputs. Routing happens here; streams and consumers do the rest.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+use jetlag_model::{AckKind, AckPolicy, AckToken, Address, ConnId, Headers, Message, Now, ServerVersion, Time, matches};
+
+use crate::connections::Connections;
+use crate::consumer::Consumer;
+use crate::context::{Context, Effect, Outgoing};
+use crate::ids::Ids;
+use crate::rules::{Rule, Rules};
+use crate::stored::{LostTail, Stored};
+use crate::stream::{Log, Stream};
+use crate::{ConsumerRef, Deadline, Input, Output};
+
+/// How a server is set up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CoreConfig {
+    /// Which release it behaves like. One newer than all known rules gets the newest rules.
+    pub version: ServerVersion,
+}
+
+impl Default for CoreConfig {
+    fn default() -> CoreConfig {
+        CoreConfig { version: ServerVersion::NEWEST }
+    }
+}
+
+/// A NATS server with JetStream, as a state machine.
+///
+/// A driver feeds it and drains it, in this order at every instant:
+/// 1. all inputs of the instant, in the order in which they arrived, through [`handle_input`](Core::handle_input);
+/// 2. then, while [`next_deadline`](Core::next_deadline) is due, one [`handle_deadline`](Core::handle_deadline) at a time; an input that
+///    one of them causes at the same instant goes before the next one.
+///
+/// After each of these calls the driver takes everything that [`poll_output`](Core::poll_output) gives. Time never goes back between
+/// calls. Things due at one instant run in the order of [`Deadline`]'s variants, then by creation of stream and consumer.
+///
+/// What a client did wrong is answered as a server answers it. What the driver does wrong (a connection number used twice, a deadline
+/// handled that is not due) is a panic.
+#[derive(Clone, Debug)]
+pub struct Core {
+    pub(crate) rules: Rules,
+    pub(crate) connections: Connections,
+    pub(crate) streams: BTreeMap<Arc<str>, Stream>,
+    pub(crate) streams_created: u64,
+    pub(crate) ids: Ids,
+    effects: VecDeque<Effect>,
+    outputs: VecDeque<Output>,
+    now: Now,
+}
+
+impl Core {
+    /// Starts a server on what storage holds: file streams come back with their consumers, what was in memory is gone. Ack deadlines
+    /// count from the stored stamps, so messages may be due at once.
+    pub fn open(config: CoreConfig, stored: Stored, now: Now) -> Core {
+        let mut core = Core {
+            rules: Rules::new(config.version),
+            connections: Connections::default(),
+            streams: BTreeMap::new(),
+            streams_created: 0,
+            ids: Ids::after(stored.ids_drawn),
+            effects: VecDeque::new(),
+            outputs: VecDeque::new(),
+            now,
+        };
+        for stored in stored.streams {
+            core.streams_created += 1;
+            let order = core.streams_created;
+            let stream = Stream::recover(stored, order, &mut core.context(now));
+            core.streams.insert(stream.name.clone(), stream);
+        }
+        core
+    }
+
+    /// Stops the server in an orderly way: waiting pull requests get `409 Server Shutdown`, everything reaches the disk. Returns what the
+    /// disk holds and what is still to be sent.
+    pub fn stop(mut self, now: Now) -> (Stored, Vec<Output>) {
+        for name in self.stream_names_by_order() {
+            self.with_stream(now, &name, |stream, cx| stream.each_consumer(cx, |consumer, _, cx| consumer.shut_down(cx)));
+        }
+        let mut outputs = Vec::new();
+        while let Some(output) = self.poll_output() {
+            outputs.push(output);
+        }
+        (self.into_stored(now.mono, LostTail::default()), outputs)
+    }
+
+    /// Kills the server: nobody is told anything, and what was written last may be lost.
+    pub fn kill(self, now: Now, lost: LostTail) -> Stored {
+        self.into_stored(now.mono, lost)
+    }
+
+    fn into_stored(self, now: Time, lost: LostTail) -> Stored {
+        let ids_drawn = self.ids.drawn();
+        let mut streams: Vec<_> = self.streams.into_values().collect();
+        streams.sort_by_key(|stream| stream.order);
+        Stored { streams: streams.into_iter().filter_map(|stream| stream.into_stored(now, lost)).collect(), ids_drawn }
+    }
+
+    /// Takes one input.
+    ///
+    /// # Panics
+    /// If a connection number is used twice, or one is named that is not open.
+    pub fn handle_input(&mut self, now: Now, input: Input) {
+        self.now = now;
+        match input {
+            Input::Connect { conn, options } => self.connections.connect(conn, options),
+            Input::Disconnect { conn } => {
+                self.connections.disconnect(conn);
+                self.interest_changed(now);
+            }
+            Input::Subscribe { conn, sid, subject, queue } => {
+                self.connections.subscribe(conn, sid, subject, queue);
+                self.interest_changed(now);
+            }
+            Input::Unsubscribe { conn, sid, max } => {
+                self.connections.unsubscribe(conn, sid, max);
+                self.interest_changed(now);
+            }
+            Input::Publish { conn, message } => self.publish(now, conn, message),
+        }
+    }
+
+    /// Does what is due first.
+    ///
+    /// # Panics
+    /// If nothing is due yet.
+    pub fn handle_deadline(&mut self, now: Now) {
+        self.now = now;
+        let (at, deadline) = self.next_deadline().expect("a deadline is handled only when there is one");
+        assert!(at <= now.mono, "the first deadline is due at {at}, not yet at {}", now.mono);
+        match deadline {
+            Deadline::Pull(at) => self.with_consumer(now, &at.stream, &at.consumer, |consumer, _, cx| consumer.expire_pulls(cx)),
+            Deadline::Heartbeat(at) => self.with_consumer(now, &at.stream, &at.consumer, |consumer, _, cx| consumer.beat(cx)),
+            Deadline::AckWait(at) => self.with_consumer(now, &at.stream, &at.consumer, |consumer, log, cx| consumer.sweep(log, cx)),
+            Deadline::MaxAge(stream) => self.with_stream(now, &stream, |stream, cx| stream.drop_aged(cx)),
+            Deadline::Inactive(at) => self.drop_if_abandoned(now, &at),
+        };
+    }
+
+    /// What is due next, and when.
+    pub fn next_deadline(&self) -> Option<(Time, Deadline)> {
+        let mut first: Option<((Time, u8, u64, u64), Deadline)> = None;
+        let mut offer = |key: (Option<Time>, u8, u64, u64), deadline: &dyn Fn() -> Deadline| {
+            let Some(at) = key.0 else { return };
+            let key = (at, key.1, key.2, key.3);
+            if first.as_ref().is_none_or(|(best, _)| key < *best) {
+                first = Some((key, deadline()));
+            }
+        };
+        for stream in self.streams.values() {
+            offer((stream.age_deadline(self.now), 3, stream.order, 0), &|| Deadline::MaxAge(stream.name.clone()));
+            for consumer in stream.consumers.values() {
+                let at = || consumer.at();
+                offer((consumer.pull_deadline(), 0, stream.order, consumer.order), &|| Deadline::Pull(at()));
+                offer((consumer.heartbeat_deadline(), 1, stream.order, consumer.order), &|| Deadline::Heartbeat(at()));
+                offer((consumer.ack_wait_deadline(), 2, stream.order, consumer.order), &|| Deadline::AckWait(at()));
+                offer((consumer.inactive_deadline(), 4, stream.order, consumer.order), &|| Deadline::Inactive(at()));
+            }
+        }
+        first.map(|((at, ..), deadline)| (at, deadline))
+    }
+
+    /// The next thing the server does in answer, if any. Who gets a message is decided here: a delivery that meets nobody any more is taken
+    /// back.
+    pub fn poll_output(&mut self) -> Option<Output> {
+        loop {
+            if let Some(output) = self.outputs.pop_front() {
+                return Some(output);
+            }
+            match self.effects.pop_front()? {
+                Effect::Note(note) => return Some(Output::Note(note)),
+                Effect::Send(outgoing) => self.route(*outgoing),
+            }
+        }
+    }
+
+    pub(crate) fn context(&mut self, now: Now) -> Context<'_> {
+        Context { now, rules: self.rules, connections: &self.connections, ids: &mut self.ids, effects: &mut self.effects }
+    }
+
+    /// Does something with one stream.
+    pub(crate) fn with_stream<R>(&mut self, now: Now, name: &str, f: impl FnOnce(&mut Stream, &mut Context) -> R) -> Option<R> {
+        let stream = self.streams.get_mut(name)?;
+        let mut cx = Context { now, rules: self.rules, connections: &self.connections, ids: &mut self.ids, effects: &mut self.effects };
+        Some(f(stream, &mut cx))
+    }
+
+    /// Does something with one consumer.
+    pub(crate) fn with_consumer<R>(
+        &mut self,
+        now: Now,
+        stream: &str,
+        consumer: &str,
+        f: impl FnOnce(&mut Consumer, &Log, &mut Context) -> R,
+    ) -> Option<R> {
+        self.with_stream(now, stream, |stream, cx| stream.with_consumer(consumer, |consumer, log| f(consumer, log, cx)))?
+    }
+
+    fn stream_names_by_order(&self) -> Vec<Arc<str>> {
+        let mut names: Vec<_> = self.streams.values().map(|stream| (stream.order, stream.name.clone())).collect();
+        names.sort_unstable();
+        names.into_iter().map(|(_, name)| name).collect()
+    }
+
+    /// Push consumers look again whether somebody listens.
+    fn interest_changed(&mut self, now: Now) {
+        for name in self.stream_names_by_order() {
+            self.with_stream(now, &name, |stream, cx| stream.each_consumer(cx, |consumer, log, cx| consumer.interest_changed(log, cx)));
+        }
+    }
+
+    fn drop_if_abandoned(&mut self, now: Now, at: &ConsumerRef) -> Option<()> {
+        let abandoned = self.with_consumer(now, &at.stream, &at.consumer, |consumer, _, cx| consumer.is_abandoned(cx))?;
+        if abandoned && let Some(consumer) = self.streams.get_mut(&at.stream)?.consumers.remove(&at.consumer) {
+            consumer.delete(&mut self.context(now));
+        }
+        Some(())
+    }
+
+    /// A client published: streams store it, the API answers it, an acknowledgement is taken, and subscribers hear it.
+    fn publish(&mut self, now: Now, conn: ConnId, message: Message) {
+        let subject: Arc<str> = match &message.subject {
+            Address::Subject(text) => text.clone(),
+            Address::Ack(token) => token.to_string().into(),
+        };
+        let taken = self.take(now, &subject, &message);
+        let reply = message.reply.clone();
+        let heard = self.fan_out(&Outgoing { to: subject.clone(), message, from: Some(conn), delivery: None });
+        let options = self.connections.options(conn);
+        if let Some(reply) = reply
+            && !taken
+            && !heard
+            && options.no_responders
+            && options.headers
+        {
+            let mut status = Headers::from_status(503, "");
+            if self.rules.has(Rule::NoRespondersNamesSubject) {
+                status = status.with("Nats-Subject", &subject);
+            }
+            self.context(now).send_status(&reply.text(), status);
+        }
+    }
+
+    /// JetStream's own ears: says whether anything of it listens on the subject.
+    fn take(&mut self, now: Now, subject: &Arc<str>, message: &Message) -> bool {
+        let stored = self.capture(now, subject, message);
+        let acknowledged = self.acknowledge(now, subject, message);
+        stored || acknowledged || self.handle_api(now, subject, message)
+    }
+
+    fn capture(&mut self, now: Now, subject: &Arc<str>, message: &Message) -> bool {
+        let takes = |stream: &&Stream| stream.config.subjects.iter().any(|filter| matches(filter, subject));
+        let Some(name) = self.streams.values().find(takes).map(|stream| stream.name.clone()) else { return false };
+        self.with_stream(now, &name, |stream, cx| stream.publish(subject, message, cx)).is_some()
+    }
+
+    fn acknowledge(&mut self, now: Now, subject: &str, message: &Message) -> bool {
+        if !subject.starts_with(AckToken::PREFIX) {
+            return false;
+        }
+        let Some(token) = message.subject.ack_token() else { return false };
+        let kind = AckKind::parse(&message.payload);
+        let reply = message.reply.as_ref().map(|reply| reply.text().into_owned());
+        self.with_consumer(now, &token.stream, &token.consumer, |consumer, log, cx| {
+            let listens = consumer.config.ack_policy != AckPolicy::None;
+            if listens {
+                consumer.acknowledge(&token, kind, reply.as_deref(), log, cx);
+            }
+            listens
+        })
+        .unwrap_or(false)
+    }
+
+    /// A message of the server's own is on its way: to streams that capture it, and to whoever listens.
+    fn route(&mut self, outgoing: Outgoing) {
+        let now = self.now;
+        let captured = self.capture(now, &outgoing.to, &outgoing.message);
+        let heard = self.fan_out(&outgoing);
+        if let Some((at, seq)) = outgoing.delivery
+            && !captured
+            && !heard
+        {
+            self.with_consumer(now, &at.stream, &at.consumer, |consumer, log, cx| consumer.not_delivered(seq, &outgoing.to, log, cx));
+        }
+    }
+
+    fn fan_out(&mut self, outgoing: &Outgoing) -> bool {
+        let to = self.connections.route(&outgoing.to, outgoing.from);
+        for (conn, sid) in &to {
+            self.outputs.push_back(Output::Deliver { conn: *conn, sid: *sid, message: outgoing.message.clone() });
+        }
+        !to.is_empty()
+    }
+}

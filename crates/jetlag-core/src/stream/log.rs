@@ -1,0 +1,329 @@
+//! The messages of one stream, and nothing of what is done with them: append, look up, find the next match, remove. File streams keep a
+//! journal of their last changes, so that a killed server can lose a tail.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+
+use jetlag_model::{Headers, Payload, StorageType, StreamSeq, Time, WallTime, is_valid_literal, matches};
+
+use crate::stored::{Lost, kept};
+
+/// A stored message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct LogEntry {
+    pub(crate) seq: StreamSeq,
+    pub(crate) subject: Arc<str>,
+    pub(crate) headers: Option<Headers>,
+    pub(crate) payload: Payload,
+    pub(crate) time: WallTime,
+}
+
+impl LogEntry {
+    /// Bytes as the storage counts them (`memStoreMsgSize`, `fileStoreMsgSize`).
+    fn size(&self, storage: StorageType) -> u64 {
+        let headers = self.headers.as_ref().map_or(0, |headers| headers.as_bytes().len());
+        let body = self.subject.len() + headers + self.payload.len();
+        let overhead = match storage {
+            StorageType::Memory => 16,
+            StorageType::File if headers > 0 => 34,
+            StorageType::File => 30,
+        };
+        (body + overhead) as u64
+    }
+}
+
+/// Where the log begins and ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Ends {
+    first_seq: StreamSeq,
+    last_seq: StreamSeq,
+    last_time: Option<WallTime>,
+}
+
+/// One change, as what it takes to undo it.
+#[derive(Clone, Debug)]
+struct Change {
+    at: Time,
+    before: Ends,
+    added: Option<StreamSeq>,
+    removed: Vec<LogEntry>,
+}
+
+/// How many changes a file stream can be asked to lose.
+const JOURNAL: usize = 10_000;
+
+/// The messages of one stream.
+#[derive(Clone, Debug)]
+pub(crate) struct Log {
+    storage: StorageType,
+    entries: BTreeMap<StreamSeq, LogEntry>,
+    by_subject: BTreeMap<Arc<str>, BTreeSet<StreamSeq>>,
+    ends: Ends,
+    bytes: u64,
+    journal: VecDeque<Change>,
+}
+
+impl Log {
+    /// An empty log whose first message will have sequence `first_seq` (0 and 1 both mean 1).
+    pub(crate) fn new(storage: StorageType, first_seq: u64) -> Log {
+        let (first, last) = if first_seq > 1 { (first_seq, first_seq - 1) } else { (0, 0) };
+        Log {
+            storage,
+            entries: BTreeMap::new(),
+            by_subject: BTreeMap::new(),
+            ends: Ends { first_seq: StreamSeq(first), last_seq: StreamSeq(last), last_time: None },
+            bytes: 0,
+            journal: VecDeque::new(),
+        }
+    }
+
+    pub(crate) fn len(&self) -> u64 {
+        self.entries.len() as u64
+    }
+
+    pub(crate) fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// The first sequence; 0 in a stream that never had a message.
+    pub(crate) fn first_seq(&self) -> StreamSeq {
+        self.ends.first_seq
+    }
+
+    /// The last sequence ever used; 0 if there was none.
+    pub(crate) fn last_seq(&self) -> StreamSeq {
+        self.ends.last_seq
+    }
+
+    pub(crate) fn first_time(&self) -> Option<WallTime> {
+        self.entries.values().next().map(|entry| entry.time)
+    }
+
+    pub(crate) fn last_time(&self) -> Option<WallTime> {
+        self.ends.last_time
+    }
+
+    pub(crate) fn subjects(&self) -> u64 {
+        self.by_subject.len() as u64
+    }
+
+    pub(crate) fn entry(&self, seq: StreamSeq) -> Option<&LogEntry> {
+        self.entries.get(&seq)
+    }
+
+    pub(crate) fn entries(&self) -> impl Iterator<Item = &LogEntry> {
+        self.entries.values()
+    }
+
+    /// How many messages a subject has.
+    pub(crate) fn count_of(&self, subject: &str) -> u64 {
+        self.by_subject.get(subject).map_or(0, |seqs| seqs.len() as u64)
+    }
+
+    /// The oldest message of a subject.
+    pub(crate) fn first_of(&self, subject: &str) -> Option<StreamSeq> {
+        self.by_subject.get(subject)?.first().copied()
+    }
+
+    /// The newest message whose subject matches a filter.
+    pub(crate) fn last_matching(&self, filter: &str) -> Option<StreamSeq> {
+        if is_valid_literal(filter) {
+            return self.by_subject.get(filter)?.last().copied();
+        }
+        self.by_subject.iter().filter(|(subject, _)| matches(filter, subject)).filter_map(|(_, seqs)| seqs.last().copied()).max()
+    }
+
+    /// The newest message of each subject that matches one of the filters, ascending.
+    pub(crate) fn last_of_each(&self, filters: &[String]) -> Vec<StreamSeq> {
+        let wanted = |subject: &str| filters.iter().any(|filter| matches(filter, subject));
+        let mut seqs: Vec<_> =
+            self.by_subject.iter().filter(|(subject, _)| wanted(subject)).filter_map(|(_, seqs)| seqs.last().copied()).collect();
+        seqs.sort_unstable();
+        seqs
+    }
+
+    /// The first message from `from` on whose subject matches one of the filters; no filters match everything.
+    pub(crate) fn next_matching(&self, filters: &[String], from: StreamSeq) -> Option<&LogEntry> {
+        if let [filter] = filters
+            && is_valid_literal(filter)
+        {
+            let seq = self.by_subject.get(filter.as_str())?.range(from..).next()?;
+            return self.entries.get(seq);
+        }
+        self.entries.range(from..).map(|(_, entry)| entry).find(|entry| accepts(filters, &entry.subject))
+    }
+
+    /// How many messages from `from` on match one of the filters.
+    pub(crate) fn count_matching(&self, filters: &[String], from: StreamSeq) -> u64 {
+        if filters.is_empty() && from <= self.ends.first_seq {
+            return self.len();
+        }
+        self.entries.range(from..).filter(|(_, entry)| accepts(filters, &entry.subject)).count() as u64
+    }
+
+    /// The first message stored at `time` or later.
+    pub(crate) fn first_since(&self, time: WallTime) -> Option<StreamSeq> {
+        self.entries.values().find(|entry| entry.time >= time).map(|entry| entry.seq)
+    }
+
+    /// Appends a message and says where.
+    pub(crate) fn append(&mut self, at: Time, subject: Arc<str>, headers: Option<Headers>, payload: Payload, time: WallTime) -> StreamSeq {
+        let before = self.ends;
+        let seq = before.last_seq.next();
+        self.insert(LogEntry { seq, subject, headers, payload, time });
+        self.ends.last_seq = seq;
+        self.ends.last_time = Some(time);
+        if self.entries.len() == 1 {
+            self.ends.first_seq = seq;
+        }
+        self.record(Change { at, before, added: Some(seq), removed: Vec::new() });
+        seq
+    }
+
+    /// Removes one message.
+    pub(crate) fn remove(&mut self, at: Time, seq: StreamSeq) -> Option<LogEntry> {
+        let before = self.ends;
+        let entry = self.take(seq)?;
+        self.move_first();
+        self.record(Change { at, before, added: None, removed: vec![entry.clone()] });
+        Some(entry)
+    }
+
+    /// Removes all messages below `below` and lets the log begin there; what the log never held is skipped too.
+    pub(crate) fn compact(&mut self, at: Time, below: StreamSeq) -> Vec<LogEntry> {
+        let before = self.ends;
+        let seqs: Vec<_> = self.entries.range(..below).map(|(seq, _)| *seq).collect();
+        let removed: Vec<_> = seqs.into_iter().filter_map(|seq| self.take(seq)).collect();
+        if below > self.ends.last_seq {
+            self.ends.first_seq = below;
+            self.ends.last_seq = below.prev();
+        } else {
+            self.move_first();
+        }
+        self.record(Change { at, before, added: None, removed: removed.clone() });
+        removed
+    }
+
+    fn insert(&mut self, entry: LogEntry) {
+        self.bytes += entry.size(self.storage);
+        self.by_subject.entry(entry.subject.clone()).or_default().insert(entry.seq);
+        self.entries.insert(entry.seq, entry);
+    }
+
+    fn take(&mut self, seq: StreamSeq) -> Option<LogEntry> {
+        let entry = self.entries.remove(&seq)?;
+        self.bytes -= entry.size(self.storage);
+        if let Some(seqs) = self.by_subject.get_mut(&entry.subject) {
+            seqs.remove(&seq);
+            if seqs.is_empty() {
+                self.by_subject.remove(&entry.subject);
+            }
+        }
+        Some(entry)
+    }
+
+    /// After a removal the log begins with its first message, or behind its last.
+    fn move_first(&mut self) {
+        self.ends.first_seq = self.entries.keys().next().copied().unwrap_or(self.ends.last_seq.next());
+    }
+
+    fn record(&mut self, change: Change) {
+        if self.storage == StorageType::File {
+            if self.journal.len() == JOURNAL {
+                self.journal.pop_front();
+            }
+            self.journal.push_back(change);
+        }
+    }
+
+    /// Undoes the last changes, as if they had never reached the disk.
+    pub(crate) fn lose(&mut self, now: Time, lost: Lost) {
+        let keep = kept(self.journal.iter().map(|change| change.at), now, lost);
+        while self.journal.len() > keep {
+            let change = self.journal.pop_back().expect("longer than what is kept");
+            if let Some(seq) = change.added {
+                self.take(seq);
+            }
+            for entry in change.removed {
+                self.insert(entry);
+            }
+            self.ends = change.before;
+        }
+    }
+}
+
+/// Whether a subject passes the filters of a consumer; no filters pass everything.
+pub(crate) fn accepts(filters: &[String], subject: &str) -> bool {
+    filters.is_empty() || filters.iter().any(|filter| matches(filter, subject))
+}
+
+#[cfg(test)]
+mod tests {
+    use jetlag_model::Duration;
+
+    use super::*;
+
+    fn log(subjects: &[&str]) -> Log {
+        let mut log = Log::new(StorageType::File, 0);
+        for (second, subject) in subjects.iter().enumerate() {
+            log.append(Time::START + Duration::from_secs(second as i64), (*subject).into(), None, (*b"x").into(), WallTime::default());
+        }
+        log
+    }
+
+    fn ends(log: &Log) -> (u64, u64, u64, u64) {
+        (log.len(), log.bytes(), log.first_seq().0, log.last_seq().0)
+    }
+
+    #[test]
+    fn the_ends_move_with_what_is_added_and_removed() {
+        let mut log = log(&["a", "b", "a"]);
+        assert_eq!(ends(&log), (3, 96, 1, 3));
+        log.remove(Time::START, StreamSeq(2));
+        assert_eq!(ends(&log), (2, 64, 1, 3));
+        log.remove(Time::START, StreamSeq(1));
+        assert_eq!(ends(&log), (1, 32, 3, 3));
+        log.remove(Time::START, StreamSeq(3));
+        assert_eq!(ends(&log), (0, 0, 4, 3));
+        log.append(Time::START, "c".into(), None, (*b"").into(), WallTime::default());
+        assert_eq!(ends(&log), (1, 31, 4, 4));
+        assert_eq!(log.compact(Time::START, StreamSeq(9)).len(), 1);
+        assert_eq!(ends(&log), (0, 0, 9, 8));
+        assert_eq!(ends(&Log::new(StorageType::Memory, 5)), (0, 0, 5, 4));
+    }
+
+    #[test]
+    fn filters_find_the_next_and_the_last() {
+        let log = log(&["a.1", "b.1", "a.2", "b.1", "c"]);
+        let next = |filters: &[&str], from| {
+            let filters: Vec<String> = filters.iter().map(|filter| (*filter).to_owned()).collect();
+            log.next_matching(&filters, StreamSeq(from)).map(|entry| entry.seq.0)
+        };
+        assert_eq!(next(&[], 2), Some(2));
+        assert_eq!(next(&["b.1"], 3), Some(4));
+        assert_eq!(next(&["a.*"], 2), Some(3));
+        assert_eq!(next(&["a.1", "c"], 2), Some(5));
+        assert_eq!(next(&["c"], 6), None);
+        assert_eq!(log.last_matching("b.*"), Some(StreamSeq(4)));
+        assert_eq!(log.last_of_each(&["a.*".into(), "b.*".into()]), [StreamSeq(1), StreamSeq(3), StreamSeq(4)]);
+        assert_eq!(log.count_matching(&["b.>".into()], StreamSeq(3)), 1);
+    }
+
+    #[test]
+    fn a_lost_tail_is_as_if_it_never_was() {
+        for (lost, expected) in [
+            (Lost::Nothing, (2, 64, 2, 4)),
+            (Lost::Operations(1), (3, 96, 1, 4)),
+            (Lost::Operations(3), (3, 96, 1, 3)),
+            (Lost::Since(Duration::from_secs(2)), (2, 64, 1, 2)),
+            (Lost::All, (0, 0, 0, 0)),
+        ] {
+            let mut log = log(&["a", "b", "a"]);
+            log.append(Time::START + Duration::from_secs(3), "d".into(), None, (*b"x").into(), WallTime::default());
+            log.remove(Time::START + Duration::from_secs(4), StreamSeq(3));
+            log.remove(Time::START + Duration::from_secs(4), StreamSeq(1));
+            log.lose(Time::START + Duration::from_secs(4), lost);
+            assert_eq!(ends(&log), expected, "{lost:?}");
+        }
+    }
+}

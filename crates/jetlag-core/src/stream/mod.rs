@@ -1,0 +1,198 @@
+//! A stream: its configuration, its messages, the ids it remembers, its consumers, and how they hear of each other.
+
+mod config;
+mod dedup;
+mod limits;
+mod log;
+mod publish;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use jetlag_model::{Advisory, ApiError, StreamConfig, StreamInfo, StreamSeq, StreamState, Time, WallTime};
+
+pub(crate) use config::{LONGEST_NAME, check_update, checked, is_valid_name, seal};
+use dedup::Dedup;
+pub(crate) use log::{Log, LogEntry, accepts};
+
+use crate::consumer::Consumer;
+use crate::context::Context;
+use crate::stored::{LostTail, StoredStream};
+use crate::{Note, Removal};
+
+#[derive(Clone, Debug)]
+pub(crate) struct Stream {
+    pub(crate) name: Arc<str>,
+    pub(crate) config: StreamConfig,
+    pub(crate) created: WallTime,
+    /// Streams are numbered in order of creation; things due at one instant go by it.
+    pub(crate) order: u64,
+    pub(crate) log: Log,
+    dedup: Dedup,
+    pub(crate) consumers: BTreeMap<Arc<str>, Consumer>,
+    consumers_created: u64,
+}
+
+impl Stream {
+    pub(crate) fn new(config: StreamConfig, order: u64, now: WallTime) -> Stream {
+        let log = Log::new(config.storage, config.first_seq);
+        Stream::with_log(config, order, now, log)
+    }
+
+    fn with_log(config: StreamConfig, order: u64, created: WallTime, log: Log) -> Stream {
+        Stream {
+            name: config.name.as_str().into(),
+            config,
+            created,
+            order,
+            log,
+            dedup: Dedup::default(),
+            consumers: BTreeMap::new(),
+            consumers_created: 0,
+        }
+    }
+
+    /// Comes back from disk: ids within the window are known again if their messages are still there.
+    pub(crate) fn recover(stored: StoredStream, order: u64, cx: &mut Context) -> Stream {
+        let mut stream = Stream::with_log(stored.config, order, stored.created, stored.log);
+        cx.note(Note::StreamCreated { config: Box::new(stream.config.clone()) });
+        for entry in stream.log.entries() {
+            if let Some(id) = entry.headers.as_ref().and_then(|headers| headers.get(publish::MSG_ID)) {
+                stream.dedup.remember(id, entry.seq, entry.time);
+            }
+        }
+        stream.drop_aged(cx);
+        for consumer in stored.consumers {
+            let order = stream.next_consumer_order();
+            let consumer = Consumer::recover(&stream.name, order, consumer, &stream.log, cx);
+            stream.consumers.insert(consumer.name.clone(), consumer);
+        }
+        stream
+    }
+
+    /// What disk holds of it; `None` for a stream in memory.
+    pub(crate) fn into_stored(mut self, now: Time, lost: LostTail) -> Option<StoredStream> {
+        if self.config.storage != jetlag_model::StorageType::File {
+            return None;
+        }
+        self.log.lose(now, lost.messages);
+        let mut consumers: Vec<_> = self.consumers.into_values().collect();
+        consumers.sort_by_key(|consumer| consumer.order);
+        let consumers = consumers.into_iter().filter_map(|consumer| consumer.into_stored(now, lost.consumers)).collect();
+        Some(StoredStream { config: self.config, created: self.created, log: self.log, consumers })
+    }
+
+    pub(crate) fn next_consumer_order(&mut self) -> u64 {
+        self.consumers_created += 1;
+        self.consumers_created
+    }
+
+    /// Its consumers' names in order of creation, so that they hear of things in that order.
+    pub(crate) fn consumer_names(&self) -> Vec<Arc<str>> {
+        let mut names: Vec<_> = self.consumers.values().map(|consumer| (consumer.order, consumer.name.clone())).collect();
+        names.sort_unstable();
+        names.into_iter().map(|(_, name)| name).collect()
+    }
+
+    /// Does something with each consumer, in order of creation.
+    pub(crate) fn each_consumer(&mut self, cx: &mut Context, mut f: impl FnMut(&mut Consumer, &Log, &mut Context)) {
+        for name in self.consumer_names() {
+            if let Some(consumer) = self.consumers.get_mut(&name) {
+                f(consumer, &self.log, cx);
+            }
+        }
+    }
+
+    /// Does something with one consumer.
+    pub(crate) fn with_consumer<R>(&mut self, name: &str, f: impl FnOnce(&mut Consumer, &Log) -> R) -> Option<R> {
+        let consumer = self.consumers.get_mut(name)?;
+        Some(f(consumer, &self.log))
+    }
+
+    /// Lets everybody know that messages are gone.
+    fn announce_removed(&mut self, entries: &[LogEntry], why: Removal, cx: &mut Context) {
+        for entry in entries {
+            cx.note(Note::Removed { stream: self.name.clone(), seq: entry.seq, why });
+            self.each_consumer(cx, |consumer, log, cx| consumer.message_removed(entry, log, cx));
+        }
+    }
+
+    /// Deletes one message.
+    pub(crate) fn delete_message(&mut self, seq: StreamSeq, cx: &mut Context) -> Result<(), ApiError> {
+        if self.config.sealed {
+            return Err(ApiError::stream_sealed());
+        }
+        if self.config.deny_delete {
+            return Err(ApiError::message_delete_failed("message delete not permitted"));
+        }
+        let Some(entry) = self.log.remove(cx.now.mono, seq) else {
+            // A gap inside the stream has a text of its own.
+            let inside = seq >= self.log.first_seq() && seq <= self.log.last_seq() && seq.0 > 0;
+            return Err(if inside { ApiError::sequence_not_found(seq.0) } else { ApiError::message_delete_failed("no message found") });
+        };
+        self.announce_removed(&[entry], Removal::Delete, cx);
+        Ok(())
+    }
+
+    /// Purges messages and says how many: all, those of a filter, those below a sequence, or all but some.
+    pub(crate) fn purge(&mut self, filter: &str, below: u64, keep: u64, cx: &mut Context) -> Result<u64, ApiError> {
+        if self.config.sealed {
+            return Err(ApiError::stream_sealed());
+        }
+        if self.config.deny_purge {
+            return Err(ApiError::stream_purge_failed("stream purge not permitted"));
+        }
+        let filters: Vec<String> = if filter.is_empty() || filter == ">" { Vec::new() } else { vec![filter.to_owned()] };
+        let mut victims: Vec<StreamSeq> =
+            self.log.entries().filter(|entry| accepts(&filters, &entry.subject)).map(|entry| entry.seq).collect();
+        let all = victims.len();
+        if below > 0 {
+            victims.retain(|seq| seq.0 < below);
+        } else {
+            victims.truncate(all.saturating_sub(usize::try_from(keep).unwrap_or(usize::MAX)));
+        }
+        if filters.is_empty() && victims.len() == all {
+            let up_to = self.log.last_seq().next();
+            self.log.compact(cx.now.mono, up_to);
+        } else {
+            for seq in &victims {
+                self.log.remove(cx.now.mono, *seq);
+            }
+        }
+        for seq in &victims {
+            cx.note(Note::Removed { stream: self.name.clone(), seq: *seq, why: Removal::Purge });
+        }
+        if !victims.is_empty() || filters.is_empty() {
+            self.each_consumer(cx, |consumer, log, cx| consumer.purged(&filters, log, cx));
+        }
+        Ok(victims.len() as u64)
+    }
+
+    /// Takes a checked configuration in place of its own.
+    pub(crate) fn update(&mut self, config: StreamConfig, cx: &mut Context) {
+        self.config = config;
+        cx.note(Note::StreamUpdated { config: Box::new(self.config.clone()) });
+        self.enforce_limits(cx);
+        self.drop_aged(cx);
+        cx.advise(&self.name, "", &Advisory::StreamUpdated);
+    }
+
+    /// Its state as info requests tell it.
+    pub(crate) fn info(&self, cx: &Context) -> StreamInfo {
+        let state = StreamState {
+            messages: self.log.len(),
+            bytes: self.log.bytes(),
+            first_seq: self.log.first_seq(),
+            first_ts: self.log.first_time(),
+            last_seq: self.log.last_seq(),
+            last_ts: self.log.last_time(),
+            num_subjects: self.log.subjects(),
+            num_deleted: match self.log.len() {
+                0 => 0,
+                messages => self.log.last_seq().0 + 1 - self.log.first_seq().0 - messages,
+            },
+            consumer_count: self.consumers.len() as u64,
+        };
+        StreamInfo { config: self.config.clone(), created: self.created, state, ts: cx.now.wall }
+    }
+}
