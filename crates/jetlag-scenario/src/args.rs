@@ -293,7 +293,7 @@ impl<'r, 't> Args<'r, 't> {
         let name = self.name_of(word, what)?;
         if !is_identifier(&name) {
             let message = format!("`{}` can not be {what}", name.as_str().escape_debug());
-            self.report.error(name.span, message, "not a name").help("a name is made of letters, digits, `-`, `_` and `.`");
+            self.report.error(name.span, message, "not a name").help(IDENTIFIER);
             return None;
         }
         Some(name)
@@ -358,7 +358,11 @@ impl<'r, 't> Args<'r, 't> {
     }
 }
 
+/// What [`is_identifier`] wants.
+pub(crate) const IDENTIFIER: &str = "a name is made of letters, digits, `_`, and behind the first also `-` and `.`";
+
 /// Whether a text can be the name of a client, a worker, a fault rule or a pull.
 pub(crate) fn is_identifier(text: &str) -> bool {
-    !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'))
+    text.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_')
+        && text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'))
 }

@@ -20,7 +20,7 @@ pub struct Bless {
 /// Puts new lines into transcripts. `text` is what `scenario` was parsed from; every byte outside of these transcripts stays.
 ///
 /// # Panics
-/// If a transcript does not exist, or if a line is blank, holds a line end or begins with `----`: it would not be read as it was written.
+/// If a transcript does not exist or is given twice with new lines, or if a line is blank, holds a line end or begins with `----`: it would not be read as it was written.
 pub fn bless(text: &str, scenario: &Scenario, new: &[Bless]) -> String {
     let mut edits: Vec<(Range<usize>, String)> = Vec::new();
     for Bless { block, transcript, lines } in new {

@@ -117,7 +117,7 @@ fn actor(tokens: &mut Vec<Token>, report: &mut Report<'_>) -> Option<Name> {
     let span = Span { end: span.end - 1, ..span };
     if !crate::args::is_identifier(&name) {
         let message = format!("`{name}` can not be the name of a client");
-        report.error(span, message, "not a name").help("a name is made of letters, digits, `-`, `_` and `.`");
+        report.error(span, message, "not a name").help(crate::args::IDENTIFIER);
     }
     Some(Name { text: name.into(), span })
 }
