@@ -170,7 +170,8 @@ fn can_be_refused(command: &Command) -> bool {
         | C::Fetch(_)
         | C::Ack(_)
         | C::Subscribe(_)
-        | C::Request(_) => true,
+        | C::Request(_)
+        | C::Check(_) => true,
         C::Unsubscribe(_)
         | C::Client(_)
         | C::Disconnect
@@ -183,8 +184,7 @@ fn can_be_refused(command: &Command) -> bool {
         | C::Worker(_)
         | C::Stop(_)
         | C::Advance(_)
-        | C::Settle
-        | C::Check(_) => false,
+        | C::Settle => false,
     }
 }
 
