@@ -142,22 +142,34 @@ impl Core {
 
     /// What is due next, and when.
     pub fn next_deadline(&self) -> Option<(Time, Deadline)> {
+        self.first_deadline(|_| true)
+    }
+
+    /// What is due next of the things that are not idle (see [`Deadline::is_idle`]): with none of these left, a run has settled.
+    pub fn next_busy_deadline(&self) -> Option<(Time, Deadline)> {
+        self.first_deadline(|deadline| !deadline.is_idle())
+    }
+
+    fn first_deadline(&self, wanted: impl Fn(&Deadline) -> bool) -> Option<(Time, Deadline)> {
         let mut first: Option<((Time, u8, u64, u64), Deadline)> = None;
-        let mut offer = |key: (Option<Time>, u8, u64, u64), deadline: &dyn Fn() -> Deadline| {
-            let Some(at) = key.0 else { return };
-            let key = (at, key.1, key.2, key.3);
+        let mut offer = |at: Option<Time>, kind: u8, (stream, consumer): (u64, u64), deadline: &dyn Fn() -> Deadline| {
+            let Some(at) = at else { return };
+            let key = (at, kind, stream, consumer);
             if first.as_ref().is_none_or(|(best, _)| key < *best) {
-                first = Some((key, deadline()));
+                let deadline = deadline();
+                if wanted(&deadline) {
+                    first = Some((key, deadline));
+                }
             }
         };
         for stream in self.streams.values() {
-            offer((stream.age_deadline(self.now), 3, stream.order, 0), &|| Deadline::MaxAge(stream.name.clone()));
+            offer(stream.age_deadline(self.now), 3, (stream.order, 0), &|| Deadline::MaxAge(stream.name.clone()));
             for consumer in stream.consumers.values() {
-                let at = || consumer.at();
-                offer((consumer.pull_deadline(), 0, stream.order, consumer.order), &|| Deadline::Pull(at()));
-                offer((consumer.heartbeat_deadline(), 1, stream.order, consumer.order), &|| Deadline::Heartbeat(at()));
-                offer((consumer.ack_wait_deadline(), 2, stream.order, consumer.order), &|| Deadline::AckWait(at()));
-                offer((consumer.inactive_deadline(), 4, stream.order, consumer.order), &|| Deadline::Inactive(at()));
+                let order = (stream.order, consumer.order);
+                offer(consumer.pull_deadline(), 0, order, &|| Deadline::Pull(consumer.at()));
+                offer(consumer.heartbeat_deadline(), 1, order, &|| Deadline::Heartbeat(consumer.at()));
+                offer(consumer.ack_wait_deadline(), 2, order, &|| Deadline::AckWait(consumer.at()));
+                offer(consumer.inactive_deadline(), 4, order, &|| Deadline::Inactive(consumer.at()));
             }
         }
         first.map(|((at, ..), deadline)| (at, deadline))
