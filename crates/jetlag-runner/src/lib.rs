@@ -1,1 +1,15 @@
-//! Runs a scenario on a backend: transcript, comparison, blessing, checks.
+//! Runs a scenario on any server that the simulation can drive: its transcript is compared or blessed, its checks are evaluated. How a real server
+//! is driven is not known here, nor are sockets.
+
+mod api;
+mod checks;
+mod outcome;
+mod perform;
+mod registry;
+mod run;
+mod suite;
+mod translate;
+
+pub use outcome::{CheckReport, Failure, Mismatch, Outcome, StepRun, Verdict};
+pub use registry::{Registry, RegistryError};
+pub use run::{Pace, RunOptions, StepPlace, VirtualPace, run_on, run_simulated};

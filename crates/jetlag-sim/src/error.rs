@@ -40,6 +40,9 @@ pub enum WorldError {
     /// No worker of this name runs.
     #[error("there is no running worker {0}")]
     UnknownWorker(Arc<str>),
+    /// A worker's handler can not be had.
+    #[error("{0}")]
+    Handler(String),
     /// Time can not run backwards.
     #[error("the run is at {now} already; it can not go to {to}")]
     Backwards {

@@ -10,9 +10,6 @@ use crate::{Backend, BackendError, Limit, Polled};
 /// The wall clock at the start of a run: 2026-01-01T00:00:00Z.
 const STARTED: WallTime = WallTime::from_unix_nanos(1_767_225_600_000_000_000);
 
-/// How many idle deadlines may stand before a busy one: heartbeats have no end.
-const IDLE_DEADLINES: u32 = 10_000;
-
 /// The server between two lives, or in one.
 #[derive(Clone)]
 enum Life {
@@ -38,7 +35,7 @@ impl Simulated {
 
     /// A server so configured with empty storage.
     pub fn with_config(config: CoreConfig) -> Simulated {
-        let core = Core::open(config.clone(), Stored::default(), at(Time::START));
+        let core = Core::open(config, Stored::default(), at(Time::START));
         Simulated { config, life: Life::Up(Box::new(core)), now: Time::START, last_words: VecDeque::new() }
     }
 
@@ -125,24 +122,14 @@ impl Backend for Simulated {
         match &self.life {
             Life::Up(_) => Err(BackendError::Misuse("the server runs already".to_owned())),
             Life::Down(stored) => {
-                self.life = Life::Up(Box::new(Core::open(self.config.clone(), stored.clone(), at(self.now))));
+                self.life = Life::Up(Box::new(Core::open(self.config, stored.clone(), at(self.now))));
                 Ok(())
             }
         }
     }
 
     fn next_busy_deadline(&self) -> Option<(Time, Deadline)> {
-        // The core names its next deadline only, so idle ones in front of a busy one are played on a copy.
-        let mut core = self.core()?.clone();
-        for _ in 0..IDLE_DEADLINES {
-            let (due, deadline) = core.next_deadline()?;
-            if !deadline.is_idle() {
-                return Some((due, deadline));
-            }
-            core.handle_deadline(at(due.max(self.now)));
-            while core.poll_output().is_some() {}
-        }
-        None
+        self.core()?.next_busy_deadline()
     }
 
     fn patience(&self) -> Duration {

@@ -1,0 +1,336 @@
+//! One run of one scenario: step by step on a world, then transcripts, rules and checks are judged.
+
+use std::collections::BTreeMap;
+
+use jetlag_core::CoreConfig;
+use jetlag_fault::RuleId;
+use jetlag_model::{ServerVersion, Time};
+use jetlag_scenario::{AckCommand, AckVerb, Check, Command, Mode, SCRIPT, Scenario, Step};
+use jetlag_sim::{Backend, Simulated, World, WorldError};
+use jetlag_trace::{Key, Kind, Place, Record, line};
+
+use crate::checks::{self, Finding, Observed};
+use crate::{CheckReport, Failure, Mismatch, Outcome, Registry, StepRun, Verdict};
+
+/// How a scenario is run.
+#[derive(Clone)]
+pub struct RunOptions {
+    /// What fault rules draw from, instead of the scenario's own seed.
+    pub seed: Option<u64>,
+    /// The server's version: of the simulator, or of the real one.
+    pub version: ServerVersion,
+    /// The handlers that workers can name.
+    pub registry: Registry,
+    /// Whether checks are evaluated. A server that does not show its inside can not be checked; there, a check says `ok` unseen.
+    pub evaluate_checks: bool,
+}
+
+impl Default for RunOptions {
+    /// The scenario's own seed, the newest version, the shipped handlers, and checks.
+    fn default() -> RunOptions {
+        RunOptions { seed: None, version: ServerVersion::NEWEST, registry: Registry::new(), evaluate_checks: true }
+    }
+}
+
+/// Where a step stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StepPlace {
+    /// The block's index in the scenario.
+    pub block: usize,
+    /// The step's index in the block.
+    pub step: usize,
+}
+
+/// How time goes by in a run: at once in simulated time, by waiting on a real server.
+pub trait Pace<B: Backend> {
+    /// A step was issued: lets happen what it leads to at once.
+    ///
+    /// # Errors
+    /// What the world says.
+    fn after_step(&mut self, world: &mut World<B>, place: StepPlace) -> Result<(), WorldError>;
+
+    /// Lets time run to `to`, counted from the start of the run.
+    ///
+    /// # Errors
+    /// What the world says.
+    fn advance_to(&mut self, world: &mut World<B>, place: StepPlace, to: Time) -> Result<(), WorldError>;
+
+    /// Lets time run until the world has settled, and says when that was.
+    ///
+    /// # Errors
+    /// What the world says.
+    fn settle(&mut self, world: &mut World<B>, place: StepPlace) -> Result<Time, WorldError>;
+}
+
+/// Simulated time: it goes by at once.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct VirtualPace;
+
+impl<B: Backend> Pace<B> for VirtualPace {
+    fn after_step(&mut self, world: &mut World<B>, _: StepPlace) -> Result<(), WorldError> {
+        world.finish_instant()
+    }
+
+    fn advance_to(&mut self, world: &mut World<B>, _: StepPlace, to: Time) -> Result<(), WorldError> {
+        world.advance_to(to)
+    }
+
+    fn settle(&mut self, world: &mut World<B>, _: StepPlace) -> Result<Time, WorldError> {
+        world.settle()
+    }
+}
+
+/// Runs a scenario on the simulator.
+pub fn run_simulated(scenario: &Scenario, options: &RunOptions) -> Outcome {
+    run_on(Simulated::with_config(CoreConfig { version: options.version }), scenario, options, &mut VirtualPace)
+}
+
+/// Runs a scenario on a server that has just started and holds nothing.
+pub fn run_on<B: Backend>(backend: B, scenario: &Scenario, options: &RunOptions, pace: &mut dyn Pace<B>) -> Outcome {
+    let world = World::with_seed(backend, options.seed.unwrap_or(scenario.header.seed));
+    let mut run = Run {
+        scenario,
+        options,
+        world,
+        pace,
+        script: Time::START,
+        steps: Vec::new(),
+        failures: Vec::new(),
+        checks: Vec::new(),
+        rule_lines: BTreeMap::new(),
+    };
+    if scenario.header.server.as_ref().is_some_and(|range| !range.contains(options.version)) {
+        return run.finish(Some(Verdict::Skip));
+    }
+    run.all();
+    run.finish(None)
+}
+
+/// A run under way.
+pub(crate) struct Run<'r, B: Backend> {
+    pub(crate) scenario: &'r Scenario,
+    pub(crate) options: &'r RunOptions,
+    pub(crate) world: World<B>,
+    pub(crate) pace: &'r mut dyn Pace<B>,
+    /// Where the script's own clock stands: a real server's may be ahead of it.
+    pub(crate) script: Time,
+    steps: Vec<StepRun>,
+    failures: Vec<Failure>,
+    checks: Vec<CheckReport>,
+    pub(crate) rule_lines: BTreeMap<RuleId, usize>,
+}
+
+/// What came of a step, apart from records.
+pub(crate) enum Done {
+    /// It is done; what it led to is in the records.
+    Issued,
+    /// It is done, and time has run as it says.
+    Timed,
+}
+
+impl<B: Backend> Run<'_, B> {
+    fn all(&mut self) {
+        if let Err(error) = self.world.add_quiet_client(SCRIPT) {
+            return self.failures.push(Failure::Step { line: 0, message: error.to_string() });
+        }
+        for (block, steps) in self.scenario.blocks.iter().enumerate() {
+            for (index, step) in steps.steps.iter().enumerate() {
+                let place = StepPlace { block, step: index };
+                if let Err(error) = self.step(place, step) {
+                    self.failures.push(Failure::Step { line: step.line(), message: error.to_string() });
+                    if is_fatal(&error) {
+                        return;
+                    }
+                }
+            }
+            self.compare(block);
+        }
+    }
+
+    /// Carries out one step, and judges whether it ended as it says it must.
+    fn step(&mut self, place: StepPlace, step: &Step) -> Result<(), WorldError> {
+        let first = self.world.trace().records().len();
+        let mut command = Record::new(self.world.now(), Place::Script, Kind::Command).with(Key::Text, first_line(step));
+        if let Command::Ack(AckCommand { verb: verb @ (AckVerb::Ack | AckVerb::Term { .. }), .. }) = &step.command {
+            command = command.with(Key::Crossing, if *verb == AckVerb::Ack { "ack" } else { "term" });
+        }
+        let n = self.world.record(command);
+        self.world.set_cause(Some(n));
+        let mut result = match self.perform(place, step) {
+            Ok(Done::Issued) => self.pace.after_step(&mut self.world, place),
+            Ok(Done::Timed) => Ok(()),
+            Err(error) => Err(error),
+        };
+        if let Err(error) = &result
+            && step.mode == Mode::MustFail
+            && !is_fatal(error)
+        {
+            let refused = Record::new(self.world.now(), Place::Script, Kind::Refused).with(Key::Description, error.to_string());
+            self.world.record(refused);
+            result = Ok(());
+        }
+        self.world.set_cause(None);
+        let end = self.world.trace().records().len();
+        let run = StepRun { block: place.block, step: place.step, line: step.line(), first, end, ended: self.world.now() };
+        self.steps.push(run);
+        result?;
+        let refusal = self.world.trace().records()[first..end].iter().find(|record| is_refusal(record, step)).and_then(line);
+        let message = match (step.mode, refusal) {
+            (Mode::MustFail, None) => "it must be refused (it begins with `!`), but it was not".to_owned(),
+            (Mode::Silent, Some(refusal)) => format!("it must succeed (it stands in parentheses), but: {refusal}"),
+            _ => return Ok(()),
+        };
+        self.failures.push(Failure::Step { line: step.line(), message });
+        Ok(())
+    }
+
+    /// Evaluates checks, and prints what they say.
+    pub(crate) fn check(&mut self, step: &Step, check: &Check) -> Result<(), WorldError> {
+        let observed = if self.options.evaluate_checks { Some(Observed::of(&mut self.world)?) } else { None };
+        let must_fail = step.mode == Mode::MustFail;
+        for name in &check.names {
+            // Unseen, a check says what its line expects.
+            let mut failed = must_fail && observed.is_none();
+            if let Some(observed) = &observed {
+                let Finding { mut report, failure } = checks::evaluate(*name, self.world.trace().records(), observed);
+                if let Some((message, record)) = failure {
+                    let at = record.and_then(|n| self.line_of(n)).map_or(String::new(), |line| format!(" (led to by line {line})"));
+                    let message = format!("{message}{at}");
+                    if !must_fail {
+                        self.failures.push(Failure::Check { line: step.line(), name: *name, message: message.clone() });
+                    }
+                    report.failure = Some(message);
+                    failed = true;
+                }
+                self.checks.push(report);
+            }
+            let verdict = if failed { "failed" } else { "ok" };
+            let record = |kind| Record::new(self.world.now(), Place::Script, kind);
+            let judged = record(Kind::Check).with(Key::Name, name.as_str()).with(Key::Verdict, verdict);
+            let said = record(Kind::ApiReply).with(Key::Text, format!("check {}: {verdict}", name.as_str()));
+            self.world.record(judged);
+            self.world.record(said);
+        }
+        Ok(())
+    }
+
+    /// The line of the step during which a record was made.
+    fn line_of(&self, n: u64) -> Option<usize> {
+        let n = usize::try_from(n).ok()?;
+        self.steps.iter().find(|step| (step.first..step.end).contains(&n)).map(|step| step.line)
+    }
+
+    /// The lines that a block printed.
+    fn lines(&self, block: usize) -> Vec<String> {
+        let steps = &self.scenario.blocks[block].steps;
+        let mut lines: Vec<String> = Vec::new();
+        for run in self.steps.iter().filter(|run| run.block == block) {
+            let silent = steps[run.step].mode == Mode::Silent;
+            let records = &self.world.trace().records()[run.first..run.end];
+            let shown = records.iter().filter(|record| !silent || is_error(record));
+            for line in shown.filter_map(line) {
+                // One `ok` speaks for all commands in a row that have nothing more to say.
+                if line != "ok" || lines.last() != Some(&line) {
+                    lines.push(line);
+                }
+            }
+        }
+        lines
+    }
+
+    fn compare(&mut self, block: usize) {
+        let Some((index, transcript)) = self.scenario.blocks[block].transcript_for(self.options.version) else { return };
+        let got = self.lines(block);
+        if got != transcript.lines {
+            let expected = transcript.lines.clone();
+            self.failures.push(Failure::Transcript(Mismatch { block, transcript: index, line: transcript.span.line, expected, got }));
+        }
+    }
+
+    fn finish(mut self, verdict: Option<Verdict>) -> Outcome {
+        let blocks = (0..self.scenario.blocks.len()).map(|block| self.lines(block)).collect();
+        let rules: Vec<_> = self.world.rule_reports().cloned().collect();
+        for report in &rules {
+            let record = Record::new(self.world.now(), Place::Script, Kind::RuleCount)
+                .by_rule(report.id.clone())
+                .with(Key::Evaluated, report.evaluated)
+                .with(Key::Hits, report.hits)
+                .with(Key::Exempt, report.exempt);
+            self.world.record(record);
+        }
+        if verdict.is_none() {
+            self.judge_rules(&rules);
+            if expects_nothing(self.scenario) {
+                self.failures.push(Failure::NothingExpected);
+            }
+        }
+        let verdict = verdict.unwrap_or(match (self.failures.is_empty(), &self.scenario.header.unconfirmed) {
+            (false, _) => Verdict::Fail,
+            (true, Some(_)) => Verdict::Unconfirmed,
+            (true, None) => Verdict::Pass,
+        });
+        let deliveries = self.world.deliveries();
+        Outcome {
+            verdict,
+            failures: self.failures,
+            blocks,
+            steps: self.steps,
+            checks: self.checks,
+            virtual_time: self.world.now().since_start(),
+            deliveries: deliveries.len() as u64,
+            redeliveries: deliveries.iter().filter(|delivery| delivery.delivery_count().0 > 1).count() as u64,
+            rules,
+            trace: self.world.into_trace(),
+        }
+    }
+
+    /// A rule that never acted tests nothing. One that acts by chance may stay without; a run that broke off says nothing about it.
+    fn judge_rules(&mut self, rules: &[jetlag_fault::Report]) {
+        let planned: usize = self.scenario.blocks.iter().map(|block| block.steps.len()).sum();
+        if self.steps.len() < planned {
+            return;
+        }
+        for report in rules.iter().filter(|report| report.hits == 0 && !report.exempt) {
+            let line = self.rule_lines.get(&report.id).copied().unwrap_or(0);
+            self.failures.push(Failure::RuleNeverFired { line, report: report.clone() });
+        }
+    }
+}
+
+/// Whether nothing can be done on this world any more.
+fn is_fatal(error: &WorldError) -> bool {
+    matches!(error, WorldError::Backend(_) | WorldError::Loop { .. } | WorldError::NotSettled { .. })
+}
+
+/// Whether a record is an error that a silent step prints.
+fn is_error(record: &Record) -> bool {
+    matches!(record.kind, Kind::Refused | Kind::NoResponders)
+}
+
+/// Whether a record says that a step was refused: an error answered to the script or to the step's own actor.
+fn is_refusal(record: &Record, step: &Step) -> bool {
+    let actor = step.actor.as_ref().map_or(SCRIPT, |actor| actor.as_str());
+    let its_own = record.place == Place::Script || record.place.actor().is_some_and(|name| **name == *actor);
+    let refused = match record.kind {
+        Kind::Refused | Kind::NoResponders | Kind::Failed => true,
+        Kind::Check => record.fields.text(Key::Verdict).is_some_and(|verdict| &**verdict == "failed"),
+        Kind::Status => record.fields.uint(Key::Code) != Some(100),
+        _ => false,
+    };
+    its_own && refused
+}
+
+/// Whether a file could not fail whatever came.
+fn expects_nothing(scenario: &Scenario) -> bool {
+    let is_check = |step: &Step| matches!(step.command, Command::Check(_));
+    scenario.blocks.iter().all(|block| {
+        block.transcripts.iter().all(|transcript| transcript.lines.is_empty()) && !block.steps.iter().any(is_check)
+    })
+}
+
+/// The step's command line, as it is printed.
+fn first_line(step: &Step) -> String {
+    let text = step.to_string();
+    let command = text.lines().find(|line| !line.trim_start().starts_with('#')).unwrap_or_default();
+    command.to_owned()
+}

@@ -1,0 +1,179 @@
+//! What a scenario says, in the words of the crates below: fault rules, worker scripts, acknowledgements.
+
+use jetlag_core::ConnectOptions;
+use jetlag_fault as fault;
+use jetlag_model::{AckKind, Duration, Headers, Message, PullRequest, Subject, SubjectError, matches};
+use jetlag_scenario as scenario;
+use jetlag_sim::{Action, ClientOptions, Delivery, DeliveryRef, Handler, Plan, WorkerOptions};
+use scenario::{AckVerb, ActionKind, FaultEffect, FaultSpec, Lost, Occurrence, Partition};
+
+/// A fault rule.
+///
+/// # Errors
+/// When the subject is no filter.
+pub(crate) fn rule(spec: &FaultSpec) -> Result<fault::Rule, SubjectError> {
+    let matching = &spec.matching;
+    let text = |name: &Option<scenario::Name>| name.as_ref().map(|name| name.text.clone());
+    let matcher = fault::Match {
+        kind: matching.kind.and_then(|kind| fault::CrossingKind::from_name(kind.as_str())),
+        client: text(&matching.client),
+        stream: text(&matching.stream),
+        consumer: text(&matching.consumer),
+        subject: matching.subject.as_deref().map(Subject::new).transpose()?,
+        stream_seq: matching.stream_seq,
+        delivery_count: matching.delivery_count,
+    };
+    let when = fault::When {
+        occurrence: Some(match spec.occurrence() {
+            Occurrence::First(count) => fault::Occurrence::First(count),
+            Occurrence::Nth(nth) => fault::Occurrence::Nth(nth),
+            Occurrence::Always => fault::Occurrence::Always,
+        }),
+        probability: spec
+            .when
+            .probability
+            .map(|chance| fault::Probability { numerator: chance.numerator, denominator: chance.denominator }),
+        from: spec.when.from,
+        to: spec.when.to,
+        cycle: spec.when.cycle.map(|cycle| fault::Cycle { every: cycle.every, active: cycle.active }),
+    };
+    Ok(fault::Rule { id: spec.id.text.clone(), matcher, when, effect: effect(&spec.effect) })
+}
+
+fn effect(effect: &FaultEffect) -> fault::Effect {
+    match effect {
+        FaultEffect::Drop => fault::Effect::Drop,
+        FaultEffect::Delay { min, max } => fault::Effect::Delay { min: *min, max: *max },
+        FaultEffect::Duplicate { copies } => fault::Effect::Duplicate { copies: *copies },
+        FaultEffect::ReplyLost => fault::Effect::ReplyLost,
+        FaultEffect::Error { text } => fault::Effect::Error(text.as_str().into()),
+        FaultEffect::Disconnect { reconnect } => fault::Effect::Disconnect { reconnect: *reconnect },
+        FaultEffect::Partition(partition) => fault::Effect::Partition(match partition {
+            Partition::Up => fault::Partition::Up,
+            Partition::Down => fault::Partition::Down,
+            Partition::Both => fault::Partition::Both,
+        }),
+        FaultEffect::Restart { downtime } => fault::Effect::Restart { downtime: downtime.unwrap_or_default() },
+        FaultEffect::Kill { downtime, lost } => {
+            let lost = match lost {
+                None | Some(Lost::Nothing) => fault::LostTail::Nothing,
+                Some(Lost::All) => fault::LostTail::All,
+                Some(Lost::Since(since)) => fault::LostTail::Since(*since),
+                Some(Lost::Last(operations)) => fault::LostTail::Last(*operations),
+            };
+            fault::Effect::Kill { downtime: downtime.unwrap_or_default(), lost }
+        }
+        FaultEffect::Crash => fault::Effect::Crash,
+        FaultEffect::Slow { by } => fault::Effect::Slow { by: *by },
+    }
+}
+
+/// What a killed server loses: messages and consumer state alike.
+pub(crate) fn lost_tail(lost: Option<Lost>) -> jetlag_core::LostTail {
+    let lost = match lost {
+        None | Some(Lost::Nothing) => jetlag_core::Lost::Nothing,
+        Some(Lost::All) => jetlag_core::Lost::All,
+        Some(Lost::Since(since)) => jetlag_core::Lost::Since(since),
+        Some(Lost::Last(operations)) => jetlag_core::Lost::Operations(operations),
+    };
+    jetlag_core::LostTail { messages: lost, consumers: lost }
+}
+
+/// A client that is not as others are.
+pub(crate) fn client_options(command: &scenario::ClientCommand) -> ClientOptions {
+    let connect = ConnectOptions { echo: command.echo, headers: command.headers, no_responders: command.no_responders };
+    ClientOptions { connect, reconnect: command.reconnect }
+}
+
+/// The message of a publish.
+pub(crate) fn message(publish: &scenario::Publish) -> Message {
+    let mut fields: Vec<(&str, String)> = Vec::new();
+    fields.extend(publish.id.as_ref().map(|id| ("Nats-Msg-Id", id.clone())));
+    fields.extend(publish.expected_last_seq.map(|seq| ("Nats-Expected-Last-Sequence", seq.to_string())));
+    fields.extend(publish.expected_last_subject_seq.map(|seq| ("Nats-Expected-Last-Subject-Sequence", seq.to_string())));
+    fields.extend(publish.expected_stream.as_ref().map(|stream| ("Nats-Expected-Stream", stream.clone())));
+    fields.extend(publish.expected_last_msg_id.as_ref().map(|id| ("Nats-Expected-Last-Msg-Id", id.clone())));
+    fields.extend(publish.headers.iter().map(|(name, value)| (name.as_str(), value.clone())));
+    let message = Message::new(publish.subject.as_str(), &publish.payload);
+    if fields.is_empty() { message } else { message.with_headers(Headers::from_fields(fields)) }
+}
+
+/// A pull request; for one message unless told otherwise, as client libraries do.
+pub(crate) fn pull_request(fetch: &scenario::Fetch) -> PullRequest {
+    PullRequest {
+        batch: signed(fetch.batch.unwrap_or(1)),
+        expires: fetch.expires.unwrap_or_default(),
+        no_wait: fetch.no_wait,
+        max_bytes: signed(fetch.max_bytes.unwrap_or(0)),
+        idle_heartbeat: fetch.idle_heartbeat.unwrap_or_default(),
+        ..PullRequest::default()
+    }
+}
+
+fn signed(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+/// The delivery that is meant.
+pub(crate) fn delivery_ref(reference: &scenario::DeliveryRef) -> DeliveryRef {
+    DeliveryRef {
+        stream: reference.stream.as_ref().map(|name| name.text.clone()),
+        consumer: reference.consumer.as_ref().map(|name| name.text.clone()),
+        stream_seq: reference.seq,
+        delivery_count: reference.delivery_count,
+    }
+}
+
+/// What is told to the server about a delivery.
+pub(crate) fn ack_kind(verb: &AckVerb) -> AckKind {
+    match verb {
+        AckVerb::Ack => AckKind::Ack,
+        AckVerb::Nak { delay } => AckKind::Nak { delay: *delay },
+        AckVerb::InProgress => AckKind::InProgress,
+        AckVerb::Term { reason } => AckKind::Term { reason: reason.clone().unwrap_or_default() },
+        AckVerb::Next { batch: None } => AckKind::Next { request: Vec::new() },
+        AckVerb::Next { batch: Some(batch) } => {
+            AckKind::Next { request: PullRequest { batch: signed(*batch), ..PullRequest::default() }.body() }
+        }
+    }
+}
+
+/// How a worker fetches.
+pub(crate) fn worker_options(command: &scenario::WorkerCommand) -> WorkerOptions {
+    let default = WorkerOptions::default();
+    WorkerOptions {
+        batch: command.batch.unwrap_or(default.batch),
+        expires: command.expires,
+        concurrency: command.concurrency.unwrap_or(default.concurrency),
+    }
+}
+
+/// A worker that follows the rules written under it: the first one that matches decides, and without one nothing is done.
+pub(crate) struct Scripted(pub(crate) Vec<scenario::WorkerRule>);
+
+impl Handler for Scripted {
+    fn handle(&mut self, delivery: &Delivery) -> Plan {
+        match self.0.iter().find(|rule| handles(&rule.matching, delivery)) {
+            Some(rule) => Plan::new(rule.actions.iter().map(action)),
+            None => Plan::ignore(),
+        }
+    }
+}
+
+fn handles(wanted: &scenario::WorkerMatch, delivery: &Delivery) -> bool {
+    wanted.subject.as_ref().is_none_or(|filter| matches(filter, &delivery.subject))
+        && wanted.delivery_count.is_none_or(|wanted| wanted.comparison.holds(delivery.delivery_count(), wanted.count))
+        && wanted.stream_seq.is_none_or(|seq| seq == delivery.stream_seq())
+        && wanted.payload.as_ref().is_none_or(|payload| *payload == delivery.payload)
+}
+
+fn action(written: &scenario::Action) -> Action {
+    let send = match &written.kind {
+        ActionKind::Ack => Some(AckKind::Ack),
+        ActionKind::Nak { delay } => Some(AckKind::Nak { delay: *delay }),
+        ActionKind::InProgress => Some(AckKind::InProgress),
+        ActionKind::Term { reason } => Some(AckKind::Term { reason: reason.clone().unwrap_or_default() }),
+        ActionKind::Ignore => None,
+    };
+    Action { send, after: written.after.unwrap_or(Duration::ZERO), sync: written.sync }
+}
