@@ -1,2 +1,56 @@
-//! The `jetlag` command.
-fn main() {}
+//! The `jetlag` command: arguments in, exit code out. Each command is a module.
+
+mod diagnostics;
+mod exit;
+mod fmt;
+mod report;
+mod run;
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::exit::Exit;
+
+/// Deterministic NATS JetStream: plays scenarios of redelivery and faults on a virtual clock.
+#[derive(Parser)]
+#[command(version, max_term_width = 100)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Runs scenarios on the simulator.
+    #[command(after_help = exit::HELP)]
+    Run(run::Arguments),
+    /// Puts scenarios into their canonical form.
+    #[command(after_help = exit::HELP)]
+    Fmt(fmt::Arguments),
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let (mut out, mut err) = (anstream::stdout().lock(), anstream::stderr().lock());
+    let result = match arguments.command {
+        Command::Run(arguments) => run::run(&arguments, &mut out, &mut err),
+        Command::Fmt(arguments) => fmt::run(&arguments, &mut out, &mut err),
+    };
+    match result.and_then(|exit| out.flush().map(|()| exit).map_err(Into::into)) {
+        Ok(exit) => exit.into(),
+        // Whoever read the output has seen enough.
+        Err(error) if is_broken_pipe(&error) => Exit::Ok.into(),
+        Err(error) => match writeln!(err, "error: {error:#}") {
+            Ok(()) | Err(_) => Exit::BadInput.into(),
+        },
+    }
+}
+
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    error.chain().any(|cause| cause.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe))
+}
+
+/// The paths to work on when none are given.
+const DEFAULT_PATHS: &str = "scenarios";

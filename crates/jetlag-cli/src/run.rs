@@ -1,0 +1,132 @@
+//! `jetlag run`: scenarios on the simulator.
+
+use std::fs;
+use std::io::Write;
+use std::path::{Component, Path, PathBuf};
+use std::time::Instant;
+
+use anyhow::Context;
+use clap::{Args, ValueEnum};
+use jetlag_model::Duration;
+use jetlag_runner::{FileReport, FileRun, RunOptions, Verdict, bless_file, find_files, is_blessable, run_files};
+
+use crate::exit::Exit;
+use crate::{DEFAULT_PATHS, diagnostics, report};
+
+/// What `jetlag run` takes.
+#[derive(Args)]
+pub(crate) struct Arguments {
+    /// Scenario files, and directories that hold them.
+    #[arg(default_value = DEFAULT_PATHS)]
+    paths: Vec<PathBuf>,
+    /// What fault rules draw from, instead of each scenario's own seed.
+    #[arg(long)]
+    seed: Option<u64>,
+    /// How often each scenario is run; all runs must leave the same digest.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
+    runs: u64,
+    /// How many scenarios are run at the same time [default: one a processor].
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..))]
+    jobs: Option<u16>,
+    /// What is written: for people on standard error, or a JSON object a line on standard output.
+    #[arg(long, value_enum, default_value_t = Format::Human)]
+    format: Format,
+    /// Writes each run's trace, as JSON lines, to a file below this directory.
+    #[arg(long, value_name = "DIR")]
+    trace: Option<PathBuf>,
+    /// Writes what came into the files, and marks them as unconfirmed. Refused where CI is set.
+    #[arg(long)]
+    bless: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Format {
+    Human,
+    Json,
+}
+
+/// Runs scenarios and says what came.
+pub(crate) fn run(arguments: &Arguments, out: &mut dyn Write, err: &mut dyn Write) -> anyhow::Result<Exit> {
+    let started = Instant::now();
+    let files = find_files(&arguments.paths)?;
+    let options = RunOptions { seed: arguments.seed, ..RunOptions::default() };
+    let jobs = arguments.jobs.map_or_else(|| std::thread::available_parallelism().map_or(1, usize::from), usize::from);
+    let reports = run_files(&files, &options, arguments.runs, jobs);
+    let mut exit = if reports.iter().any(ran) { Exit::Ok } else { Exit::NothingRan };
+    for report in &reports {
+        if let Err(unreadable) = &report.result {
+            diagnostics::write_unreadable(err, &report.path, unreadable)?;
+            exit = exit.and(Exit::BadInput);
+        }
+    }
+    let runs: Vec<&FileRun> = reports.iter().filter_map(|report| report.result.as_ref().ok()).collect();
+    if let Some(directory) = &arguments.trace {
+        runs.iter().try_for_each(|run| write_trace(directory, run))?;
+    }
+    match arguments.format {
+        Format::Json => runs.iter().try_for_each(|run| report::write_json(out, run))?,
+        Format::Human if !runs.is_empty() => report::write_table(err, &runs)?,
+        Format::Human => {}
+    }
+    for run in &runs {
+        exit = exit.and(judge(arguments, run, err)?);
+    }
+    write_summary(err, &arguments.paths, &runs, arguments.runs, started)?;
+    Ok(exit)
+}
+
+/// Whether a scenario was run at all.
+fn ran(report: &FileReport) -> bool {
+    report.result.as_ref().is_ok_and(|run| run.outcome.verdict != Verdict::Skip)
+}
+
+/// Blesses a run, or says why it failed.
+fn judge(arguments: &Arguments, run: &FileRun, err: &mut dyn Write) -> anyhow::Result<Exit> {
+    let deterministic = if run.nondeterminism.is_some() { Exit::Nondeterminism } else { Exit::Ok };
+    if arguments.bless && is_blessable(&run.outcome) && run.nondeterminism.is_none() {
+        let blessed = bless_file(run)?;
+        writeln!(err, "{}: {blessed}", run.file.path.display())?;
+        return Ok(Exit::Ok);
+    }
+    if run.outcome.verdict != Verdict::Fail && run.nondeterminism.is_none() {
+        return Ok(Exit::Ok);
+    }
+    report::write_failures(err, run, arguments.seed)?;
+    if arguments.bless {
+        writeln!(err, "not blessed: more than a transcript is wrong")?;
+    }
+    Ok(if run.outcome.verdict == Verdict::Fail { deterministic.and(Exit::Failed) } else { deterministic })
+}
+
+/// Writes a trace below a directory, under the path of its scenario.
+fn write_trace(directory: &Path, run: &FileRun) -> anyhow::Result<()> {
+    let below: PathBuf = run.file.path.components().filter(|part| matches!(part, Component::Normal(_))).collect();
+    let path = directory.join(below).with_extension("jsonl");
+    let parent = path.parent().unwrap_or(directory);
+    fs::create_dir_all(parent).with_context(|| format!("{} can not be made", parent.display()))?;
+    let mut text = Vec::new();
+    let seed = run.file.scenario.header.seed.to_string();
+    run.outcome.trace.write_jsonl(&mut text, &[("title", &run.file.scenario.header.title), ("seed", &seed)])?;
+    fs::write(&path, text).with_context(|| format!("{} can not be written", path.display()))
+}
+
+fn write_summary(err: &mut dyn Write, paths: &[PathBuf], runs: &[&FileRun], times: u64, started: Instant) -> anyhow::Result<()> {
+    if runs.is_empty() {
+        let places: Vec<_> = paths.iter().map(|path| path.display().to_string()).collect();
+        writeln!(err, "nothing ran: no scenario that can be run below {}", places.join(", "))?;
+        return Ok(());
+    }
+    let count = |verdict| runs.iter().filter(|run| run.outcome.verdict == verdict).count();
+    let counts: Vec<String> = [Verdict::Pass, Verdict::Unconfirmed, Verdict::Fail, Verdict::Skip]
+        .into_iter()
+        .map(|verdict| (verdict, count(verdict)))
+        .filter(|(_, count)| *count > 0)
+        .map(|(verdict, count)| format!("{count} {verdict}"))
+        .collect();
+    let virtual_time = runs.iter().fold(Duration::ZERO, |sum, run| sum + run.outcome.virtual_time);
+    let wall = Duration::from_millis(i64::try_from(started.elapsed().as_millis()).unwrap_or(i64::MAX));
+    let each = if times > 1 { format!(", each {times} times") } else { String::new() };
+    let scenarios = if runs.len() == 1 { "scenario" } else { "scenarios" };
+    writeln!(err, "\n{} {scenarios}{each}: {}; {virtual_time} of virtual time in {wall}", runs.len(), counts.join(", "))?;
+    Ok(())
+}
