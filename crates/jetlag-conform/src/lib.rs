@@ -9,10 +9,13 @@
 pub mod connection;
 pub mod fetch;
 pub mod find;
+mod lane;
 pub mod raw;
+mod real;
 pub mod server;
 
 pub use connection::{Arrival, CloseReason, Connection, ConnectionError, ConnectionTag, Event};
 pub use find::{Server, ServerUrl};
 pub use raw::{RequestError, Requester};
+pub use real::{RealError, RealServer};
 pub use server::{ServerError, ServerOptions, ServerProcess};

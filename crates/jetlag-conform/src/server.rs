@@ -199,6 +199,11 @@ impl ServerProcess {
         }
     }
 
+    /// The last lines of the log, with a word in front, for an error message.
+    pub(crate) fn log_tail(&self) -> String {
+        log_tail(self.folder())
+    }
+
     /// Whether the process runs; `false` after a stop, a kill, or an end of its own.
     pub fn is_running(&mut self) -> bool {
         self.running.as_mut().is_some_and(|running| matches!(running.keeper.try_wait(), Ok(None)))
