@@ -174,10 +174,13 @@ impl<B: Backend> Run<'_, B> {
         let run = StepRun { block: place.block, step: place.step, line: step.line(), first, end, ended: self.world.now() };
         self.steps.push(run);
         result?;
-        let refusal = self.world.trace().records()[first..end].iter().find(|record| is_refusal(record, step)).and_then(line);
+        let refusal = self.world.trace().records()[first..end].iter().find(|record| is_refusal(record, step));
         let message = match (step.mode, refusal) {
             (Mode::MustFail, None) => "it must be refused (it begins with `!`), but it was not".to_owned(),
-            (Mode::Silent, Some(refusal)) => format!("it must succeed (it stands in parentheses), but: {refusal}"),
+            (Mode::Silent, Some(refusal)) => {
+                let refusal = line(refusal).unwrap_or_else(|| "a check failed".to_owned());
+                format!("it must succeed (it stands in parentheses), but: {refusal}")
+            }
             _ => return Ok(()),
         };
         self.failures.push(Failure::Step { line: step.line(), message });
