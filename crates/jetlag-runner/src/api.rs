@@ -108,6 +108,8 @@ pub(crate) enum Answer {
     Other(Message),
     /// Nothing, or not at once.
     Nothing,
+    /// The request never left its client.
+    NotSent,
 }
 
 impl Answer {
@@ -117,6 +119,8 @@ impl Answer {
             return Answer::NoResponders;
         }
         match serde_json::from_slice::<Json>(&message.payload) {
+            // A number, a text or a list is no answer of the API.
+            Ok(json) if !json.is_object() => Answer::Other(message),
             Ok(json) => match json.get("error") {
                 Some(error) => Answer::Refused(error.clone()),
                 None => Answer::Done(json),
@@ -125,11 +129,11 @@ impl Answer {
         }
     }
 
-    /// The record of an answer that is no success; `None` for success.
+    /// The record of an answer that is no success; `None` for success, and for what is recorded already.
     pub(crate) fn failure(&self, at: Time) -> Option<Record> {
         let refused = Record::new(at, Place::Script, Kind::Refused);
         match self {
-            Answer::Done(_) => None,
+            Answer::Done(_) | Answer::NotSent => None,
             Answer::Refused(error) => {
                 let mut record = refused;
                 for (name, key) in [("code", Key::Code), ("err_code", Key::ErrCode)] {
@@ -193,15 +197,11 @@ pub(crate) fn consumer_info(at: Time, path: &ConsumerPath, answer: &Json) -> Rec
 /// Fields of answers that no two runs have in common.
 const MASKED: &[&str] = &["id", "time", "timestamp", "created", "ts", "first_ts", "last_ts", "last_active", "pause_remaining"];
 
-/// The answer to a raw request as one line: JSON with sorted keys and without what differs from run to run, anything else in quotes.
-pub(crate) fn raw_answer(message: &Message) -> String {
-    match serde_json::from_slice::<Json>(&message.payload) {
-        Ok(mut json) if json.is_object() => {
-            mask(&mut json);
-            json.to_string()
-        }
-        _ => jetlag_trace::quoted(&message.payload),
-    }
+/// The answer to a raw request as one line: sorted keys, and without what differs from run to run.
+pub(crate) fn masked(answer: &Json) -> String {
+    let mut answer = answer.clone();
+    mask(&mut answer);
+    answer.to_string()
 }
 
 fn mask(json: &mut Json) {
@@ -273,9 +273,22 @@ mod tests {
 
     #[test]
     fn raw_answers_are_sorted_and_masked() {
-        let message = Message::new("x", r#"{"type":"t","created":"2026","config":{"b":1,"a":[{"ts":"x"}]},"id":7}"#);
-        assert_eq!(raw_answer(&message), r#"{"config":{"a":[{"ts":"*"}],"b":1},"created":"*","id":"*","type":"t"}"#);
-        assert_eq!(raw_answer(&Message::new("x", "")), "\"\"");
-        assert_eq!(raw_answer(&Message::new("x", "+OK\n")), "\"+OK\\n\"");
+        let answer = json!({"type": "t", "created": "2026", "config": {"b": 1, "a": [{"ts": "x"}]}, "id": 7});
+        assert_eq!(masked(&answer), r#"{"config":{"a":[{"ts":"*"}],"b":1},"created":"*","id":"*","type":"t"}"#);
+    }
+
+    #[test]
+    fn answers_are_told_apart() {
+        let nobody = Message::new("x", "").with_headers(Headers::from_status(503, ""));
+        for (message, answer) in [
+            (None, Answer::Nothing),
+            (Some(nobody), Answer::NoResponders),
+            (Some(Message::new("x", "{}")), Answer::Done(json!({}))),
+            (Some(Message::new("x", r#"{"error":{"code":404}}"#)), Answer::Refused(json!({"code": 404}))),
+            (Some(Message::new("x", "7")), Answer::Other(Message::new("x", "7"))),
+            (Some(Message::new("x", "+OK")), Answer::Other(Message::new("x", "+OK"))),
+        ] {
+            assert_eq!(Answer::of(message), answer);
+        }
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use jetlag_model::{Message, Time};
 use jetlag_scenario::{Advance, Command, ConsumerPath, Info, Purge, SCRIPT, Settings, Step};
-use jetlag_sim::{Backend, Handler, WorldError};
+use jetlag_sim::{Backend, Handler, Sent, WorldError};
 use jetlag_trace::{Key, Kind, Place, Record};
 use serde_json::{Map, Value as Json, json};
 
@@ -98,26 +98,35 @@ impl<B: Backend> Run<'_, B> {
 
     /// Sends an API request and waits for its answer.
     fn ask(&mut self, actor: &str, message: Message) -> Result<Answer, WorldError> {
-        let (id, _) = self.world.request(actor, message)?;
-        Ok(Answer::of(self.world.await_answer(actor, id)?))
+        let (id, sent) = self.world.request(actor, message)?;
+        match sent {
+            Sent::Failed(_) => Ok(Answer::NotSent),
+            Sent::Done | Sent::Confirmed => Ok(Answer::of(self.world.await_answer(actor, id)?)),
+        }
+    }
+
+    /// Records what a request came to: its success, or why there is none. A request that was not sent is recorded already.
+    fn conclude(&mut self, answer: &Answer, success: impl FnOnce(Time, &Json) -> Record) {
+        let now = self.world.now();
+        let record = match answer {
+            Answer::Done(json) => Some(success(now, json)),
+            other => other.failure(now),
+        };
+        if let Some(record) = record {
+            self.world.record(record);
+        }
     }
 
     /// Sends an API request; its success has nothing more to say.
     fn call(&mut self, actor: &str, request: &ApiRequest) -> Result<(), WorldError> {
         let answer = self.ask(actor, request.message())?;
-        let now = self.world.now();
-        self.world.record(answer.failure(now).unwrap_or_else(|| Record::new(now, Place::Script, Kind::Ok)));
+        self.conclude(&answer, |now, _| Record::new(now, Place::Script, Kind::Ok));
         Ok(())
     }
 
     fn info(&mut self, actor: &str, request: &ApiRequest, record: impl FnOnce(Time, &Json) -> Record) -> Result<(), WorldError> {
         let answer = self.ask(actor, request.message())?;
-        let now = self.world.now();
-        let record = match &answer {
-            Answer::Done(json) => record(now, json),
-            other => other.failure(now).unwrap_or_else(|| Record::new(now, Place::Script, Kind::Ok)),
-        };
-        self.world.record(record);
+        self.conclude(&answer, record);
         Ok(())
     }
 
@@ -158,16 +167,21 @@ impl<B: Backend> Run<'_, B> {
     }
 
     fn request(&mut self, actor: &str, subject: &str, body: &str) -> Result<(), WorldError> {
-        let (id, _) = self.world.request(actor, Message::new(subject, body))?;
-        let answer = self.world.await_answer(actor, id)?;
-        let now = self.world.now();
-        let record = match (Answer::of(answer.clone()), answer) {
-            (Answer::NoResponders, _) => Record::new(now, Place::Script, Kind::NoResponders),
-            (refused @ Answer::Refused(_), _) => refused.failure(now).unwrap_or_else(|| Record::new(now, Place::Script, Kind::Refused)),
-            (_, Some(message)) => Record::new(now, Place::Script, Kind::ApiReply).with(Key::Text, api::raw_answer(&message)),
-            (_, None) => Record::new(now, Place::Script, Kind::ApiReply).with(Key::Text, "no answer"),
-        };
-        self.world.record(record);
+        let answer = self.ask(actor, Message::new(subject, body))?;
+        match &answer {
+            Answer::Done(json) => self.say(api::masked(json)),
+            Answer::Other(message) => self.say(jetlag_trace::quoted(&message.payload)),
+            Answer::Nothing => self.say("no answer".to_owned()),
+            Answer::Refused(_) | Answer::NoResponders | Answer::NotSent => {
+                self.conclude(&answer, |now, _| Record::new(now, Place::Script, Kind::Ok));
+            }
+        }
         Ok(())
+    }
+
+    /// Answers the script in plain words.
+    fn say(&mut self, text: String) {
+        let record = Record::new(self.world.now(), Place::Script, Kind::ApiReply).with(Key::Text, text);
+        self.world.record(record);
     }
 }
