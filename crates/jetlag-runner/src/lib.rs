@@ -12,7 +12,8 @@ mod translate;
 
 pub use outcome::{CheckReport, Failure, Mismatch, Outcome, StepRun, Verdict};
 pub use registry::{Registry, RegistryError};
-pub use suite::{
-    Blessed, FileReport, FileRun, Nondeterminism, ScenarioFile, SuiteError, Unreadable, bless_file, find_files, in_order, is_blessable, replace, run_files,
-};
 pub use run::{Pace, RunOptions, StepPlace, VirtualPace, run_on, run_simulated};
+pub use suite::{
+    Blessed, FileReport, FileRun, Nondeterminism, ScenarioFile, SuiteError, Unreadable, bless_file, find_files, in_order, is_blessable,
+    replace, run_files,
+};

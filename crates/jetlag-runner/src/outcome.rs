@@ -106,7 +106,9 @@ impl fmt::Display for Failure {
                 let Report { id, evaluated, matched, .. } = report;
                 write!(f, "fault {id} never acted: it was asked about {evaluated} crossings, of which {matched} matched")
             }
-            Failure::NothingExpected => f.write_str("the file has neither a transcript nor a check, so it can not fail; write what is expected"),
+            Failure::NothingExpected => {
+                f.write_str("the file has neither a transcript nor a check, so it can not fail; write what is expected")
+            }
         }
     }
 }

@@ -48,11 +48,7 @@ impl Registry {
     }
 
     /// Adds a handler, or replaces the one of this name. `make` gets the options as written.
-    pub fn add(
-        &mut self,
-        name: &str,
-        make: impl Fn(&[(String, String)]) -> Result<Box<dyn Handler>, String> + Send + Sync + 'static,
-    ) {
+    pub fn add(&mut self, name: &str, make: impl Fn(&[(String, String)]) -> Result<Box<dyn Handler>, String> + Send + Sync + 'static) {
         self.0.insert(name.to_owned(), Arc::new(make));
     }
 
@@ -116,7 +112,10 @@ mod tests {
             ("worker r S/C handler=router-forgetful", None),
             ("worker r S/C handler=rooter", Some("there is no handler rooter; there are router, router-forgetful")),
             ("worker r S/C handler=router limit=0", Some("handler router: limit=\"0\" is not a number of deliveries; write limit=3")),
-            ("worker r S/C handler=router tenant=x", Some("handler router: a router has no option \"tenant\"; it has tenants=NAME,NAME and limit=N")),
+            (
+                "worker r S/C handler=router tenant=x",
+                Some("handler router: a router has no option \"tenant\"; it has tenants=NAME,NAME and limit=N"),
+            ),
         ] {
             let scenario = jetlag_scenario::parse(&format!("title: t\n\n{line}\n----\n")).expect(line);
             let problems: Vec<_> = Registry::new().problems(&scenario).into_iter().map(|(_, error)| error.to_string()).collect();

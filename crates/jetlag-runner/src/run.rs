@@ -326,9 +326,10 @@ fn is_refusal(record: &Record, step: &Step) -> bool {
 /// Whether a file could not fail whatever came.
 fn expects_nothing(scenario: &Scenario) -> bool {
     let is_check = |step: &Step| matches!(step.command, Command::Check(_));
-    scenario.blocks.iter().all(|block| {
-        block.transcripts.iter().all(|transcript| transcript.lines.is_empty()) && !block.steps.iter().any(is_check)
-    })
+    scenario
+        .blocks
+        .iter()
+        .all(|block| block.transcripts.iter().all(|transcript| transcript.lines.is_empty()) && !block.steps.iter().any(is_check))
 }
 
 /// The step's command line, as it is printed.

@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use jetlag_scenario::{Bless, Diagnostic, Scenario};
+use jetlag_scenario::{Bless, Conform, Diagnostic, Scenario};
 
-use crate::{Outcome, RunOptions, Verdict, run_simulated};
+use crate::{Failure, Outcome, RunOptions, run_simulated};
 
 /// The ending of scenario files.
 const EXTENSION: &str = "scn";
@@ -206,7 +206,7 @@ impl fmt::Display for Blessed {
 }
 
 /// Writes what came into a file's transcripts: those that apply to the version, and no other byte, except that the header then says that no
-/// real server has confirmed them. The file is replaced as a whole or not at all.
+/// real server has confirmed them (unless the file says that none can be asked). The file is replaced as a whole or not at all.
 ///
 /// # Errors
 /// When `CI` is set in the environment, or the file can not be written.
@@ -221,7 +221,11 @@ pub fn bless_file(run: &FileRun) -> Result<Blessed, SuiteError> {
         .collect();
     if !new.is_empty() {
         let text = jetlag_scenario::bless(&file.text, &file.scenario, &new);
-        let text = jetlag_scenario::set_unconfirmed(&text, Some(UNCONFIRMED));
+        // What no real server can be asked stays without the mark: nothing could ever take it away.
+        let text = match file.scenario.header.conform {
+            Conform::Yes => jetlag_scenario::set_unconfirmed(&text, Some(UNCONFIRMED)),
+            Conform::No(_) => text,
+        };
         replace(&file.path, &text)?;
     }
     Ok(Blessed { blocks: new.len() })
@@ -229,7 +233,8 @@ pub fn bless_file(run: &FileRun) -> Result<Blessed, SuiteError> {
 
 /// Whether nothing but transcripts stands against a run: blessing would make it pass.
 pub fn is_blessable(outcome: &Outcome) -> bool {
-    outcome.verdict == Verdict::Fail && outcome.failures.len() == outcome.mismatches().count()
+    let curable = |failure: &Failure| matches!(failure, Failure::Transcript(_) | Failure::NothingExpected);
+    outcome.failures.iter().all(curable) && outcome.mismatches().any(|mismatch| !mismatch.got.is_empty())
 }
 
 /// Replaces a file by way of a new one beside it.

@@ -151,8 +151,19 @@ pub struct Client {
     next_pull: u64,
     next_request: u64,
     subscriptions: BTreeMap<Sid, Purpose>,
+    /// Pulls by their names, ended ones too.
+    pulls: BTreeMap<Arc<str>, Sid>,
+    /// Whether the inbox of all requests is subscribed to.
+    hears_replies: bool,
     requests: BTreeMap<RequestId, Request>,
     deliveries: Deliveries,
+}
+
+/// A pull that was opened at the client: its name, its inbox, and what subscribes to it.
+struct Opened {
+    name: Arc<str>,
+    inbox: Arc<str>,
+    frames: Vec<Frame>,
 }
 
 /// What every advisory's subject starts with.
@@ -168,6 +179,8 @@ impl Client {
             next_pull: 1,
             next_request: 1,
             subscriptions: BTreeMap::new(),
+            pulls: BTreeMap::new(),
+            hears_replies: false,
             requests: BTreeMap::new(),
             deliveries: Deliveries::default(),
         }
@@ -239,7 +252,7 @@ impl Client {
         request: &PullRequest,
         alias: Option<&str>,
     ) -> Result<(Arc<str>, Vec<Frame>), ClientError> {
-        let (name, inbox, mut frames) = self.open_pull(stream, consumer, request.batch, alias)?;
+        let Opened { name, inbox, mut frames } = self.open_pull(stream, consumer, request.batch, alias)?;
         let subject = format!("$JS.API.CONSUMER.MSG.NEXT.{stream}.{consumer}");
         frames.push(Frame::Publish(Message::new(subject, request.body()).with_reply(inbox)));
         Ok((name, frames))
@@ -253,7 +266,7 @@ impl Client {
         let message = Message::new(token.clone(), kind.payload());
         if let AckKind::Next { request } = kind {
             let batch = PullRequest::parse(request).map_or(1, |request| request.batch);
-            let (name, inbox, mut frames) = self.open_pull(&token.stream, &token.consumer, batch, None)?;
+            let Opened { name, inbox, mut frames } = self.open_pull(&token.stream, &token.consumer, batch, None)?;
             frames.push(Frame::Publish(message.with_reply(inbox)));
             return Ok((Some(name), frames));
         }
@@ -325,17 +338,16 @@ impl Client {
 
     /// The pull of this name.
     pub fn pull(&self, name: &str) -> Option<&Pull> {
-        self.subscriptions.values().find_map(|purpose| match purpose {
-            Purpose::Pull(pull) if *pull.name == *name => Some(pull),
+        match self.subscriptions.get(self.pulls.get(name)?)? {
+            Purpose::Pull(pull) => Some(pull),
             _ => None,
-        })
+        }
     }
 
     /// Gives up a pull before its end.
     pub fn abandon_pull(&mut self, name: &str) -> Vec<Frame> {
-        let is_it = |purpose: &Purpose| matches!(purpose, Purpose::Pull(pull) if *pull.name == *name);
-        let found = self.subscriptions.iter().find(|(_, purpose)| is_it(purpose)).map(|(sid, _)| *sid);
-        found.and_then(|sid| self.end_pull(sid)).into_iter().collect()
+        let sid = self.pulls.get(name).copied();
+        sid.and_then(|sid| self.end_pull(sid)).into_iter().collect()
     }
 
     /// The connection is gone: unanswered requests stay so. Subscriptions and pulls are kept for the next connection.
@@ -371,6 +383,8 @@ impl Client {
     /// The process is gone: all it knew is forgotten. Numbers go on, so that no name of an earlier life comes back.
     pub fn crashed(&mut self) {
         self.subscriptions.clear();
+        self.pulls.clear();
+        self.hears_replies = false;
         self.requests.clear();
         self.deliveries = Deliveries::default();
     }
@@ -400,13 +414,7 @@ impl Client {
         format!("_INBOX.{}.r.{last}", self.name).into()
     }
 
-    fn open_pull(
-        &mut self,
-        stream: &str,
-        consumer: &str,
-        batch: i64,
-        alias: Option<&str>,
-    ) -> Result<(Arc<str>, Arc<str>, Vec<Frame>), ClientError> {
+    fn open_pull(&mut self, stream: &str, consumer: &str, batch: i64, alias: Option<&str>) -> Result<Opened, ClientError> {
         let name: Arc<str> = match alias {
             Some(alias) if self.pull(alias).is_some() => {
                 return Err(ClientError::PullExists { client: self.name.clone(), name: alias.into() });
@@ -422,12 +430,14 @@ impl Client {
         let missing = u64::try_from(batch).unwrap_or(0).max(1);
         let pull = Pull { name: name.clone(), stream: stream.into(), consumer: consumer.into(), missing, open: true };
         let (sid, frames) = self.add_subscription(Purpose::Pull(pull));
-        Ok((name, self.pull_inbox(sid), frames))
+        self.pulls.insert(name.clone(), sid);
+        Ok(Opened { name, inbox: self.pull_inbox(sid), frames })
     }
 
     fn request_with(&mut self, request: Request, message: Message) -> (RequestId, Vec<Frame>) {
         let mut frames = Vec::new();
-        if !self.subscriptions.values().any(|purpose| *purpose == Purpose::Replies) {
+        if !self.hears_replies {
+            self.hears_replies = true;
             frames = self.add_subscription(Purpose::Replies).1;
         }
         let id = RequestId(self.next_request);

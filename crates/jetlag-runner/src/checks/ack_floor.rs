@@ -37,8 +37,10 @@ pub(super) fn check(records: &[Record], finding: &mut Finding) {
             finding.exempt("lost tail");
         } else {
             let (stream, consumer) = &consumer;
-            let message =
-                format!("{stream}/{consumer}: the ack floor went back from {}/{} to {}/{} at {}", before.0, before.1, floor.0, floor.1, record.at);
+            let message = format!(
+                "{stream}/{consumer}: the ack floor went back from {}/{} to {}/{} at {}",
+                before.0, before.1, floor.0, floor.1, record.at
+            );
             finding.fail(message, Some(record.n));
         }
     }

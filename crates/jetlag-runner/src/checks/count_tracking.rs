@@ -10,9 +10,16 @@ use jetlag_trace::{Key, Kind, Record};
 
 use super::{ConsumerKey, Finding, message_of, show};
 
+/// What one client got of one message.
+#[derive(Default)]
+struct Got {
+    attempts: BTreeSet<u64>,
+    /// How many times it got any of them.
+    times: u64,
+}
+
 pub(super) fn check(records: &[Record], finding: &mut Finding) {
-    // Which attempts each client got, and how many times it got any.
-    let mut got: BTreeMap<(Arc<str>, ConsumerKey, u64), (BTreeSet<u64>, u64)> = BTreeMap::new();
+    let mut got: BTreeMap<(Arc<str>, ConsumerKey, u64), Got> = BTreeMap::new();
     let mut crashed: BTreeSet<Arc<str>> = BTreeSet::new();
     for record in records {
         let Some(client) = record.place.actor() else { continue };
@@ -24,17 +31,17 @@ pub(super) fn check(records: &[Record], finding: &mut Finding) {
         let known = got.entry((client.clone(), consumer.clone(), seq)).or_default();
         match record.kind {
             Kind::Got => {
-                known.0.insert(server);
-                known.1 += 1;
+                known.attempts.insert(server);
+                known.times += 1;
             }
             Kind::WorkerCount => {
                 finding.look();
                 let own = record.fields.uint(Key::Count).unwrap_or(0);
-                let attempts = known.0.len() as u64;
+                let attempts = known.attempts.len() as u64;
                 match own == server {
                     true => {}
                     false if crashed.contains(client) => finding.exempt("worker died"),
-                    false if known.1 > attempts => finding.exempt("delivered twice by a fault"),
+                    false if known.times > attempts => finding.exempt("delivered twice by a fault"),
                     // The attempts it did get, it counted.
                     false if attempts < server && own == attempts => finding.exempt("earlier attempt elsewhere"),
                     false => {

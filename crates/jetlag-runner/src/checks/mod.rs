@@ -14,8 +14,8 @@ mod settled;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use jetlag_model::{ConsumerConfig, Message};
-use jetlag_scenario::{CheckName, SCRIPT};
+use jetlag_model::ConsumerConfig;
+use jetlag_scenario::CheckName;
 use jetlag_sim::{Backend, World, WorldError};
 use jetlag_trace::{Key, Kind, Record};
 use serde_json::Value as Json;
@@ -77,8 +77,7 @@ impl Observed {
         let mut infos = BTreeMap::new();
         for key in existing_consumers(world.trace().records()) {
             let subject = format!("$JS.API.CONSUMER.INFO.{}.{}", key.0, key.1);
-            let (id, _) = world.request(SCRIPT, Message::new(subject, ""))?;
-            let Some(answer) = world.await_answer(SCRIPT, id)? else { continue };
+            let Some(answer) = world.observe(&subject)? else { continue };
             if let Ok(info) = serde_json::from_slice::<Json>(&answer.payload)
                 && info.get("error").is_none()
             {

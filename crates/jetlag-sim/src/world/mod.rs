@@ -14,7 +14,7 @@ mod work;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use jetlag_core::Output;
+use jetlag_core::{ConnectOptions, Input, Output};
 use jetlag_fault::{Action, Report, Rule, RuleId, Rules};
 use jetlag_model::{ConnId, Duration, Message, Sid, Time};
 use jetlag_trace::{Kind, Record, Trace};
@@ -33,7 +33,7 @@ pub use actor::{Actor, PubAck, Publication};
 const EVENTS_PER_INSTANT: u64 = 100_000;
 
 /// So many steps without coming to rest are no settling.
-const STEPS_TO_SETTLE: u64 = 100_000;
+const STEPS_TO_SETTLE: u64 = 20_000;
 
 /// Where a client's connection stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -115,6 +115,8 @@ pub struct World<B> {
     server_cause: Option<u64>,
     /// How many things happened at this instant.
     happened: (Time, u64),
+    /// The connection of [`World::observe`], and what came on it.
+    observer: Option<(ConnId, Option<Message>)>,
 }
 
 impl<B: Backend> World<B> {
@@ -142,6 +144,7 @@ impl<B: Backend> World<B> {
             cause: None,
             server_cause: None,
             happened: (Time::START, 0),
+            observer: None,
         }
     }
 
@@ -286,6 +289,38 @@ impl<B: Backend> World<B> {
         nothing_due && self.workers.iter().all(|worker| worker.unfinished() == 0)
     }
 
+    /// Asks the server something on a connection of its own that no fault rule sees and that leaves no record of itself. `None` when the
+    /// server is down, or does not answer within [`Backend::patience`].
+    ///
+    /// # Errors
+    /// As [`World::advance`].
+    pub fn observe(&mut self, subject: &str) -> Result<Option<Message>, WorldError> {
+        if !self.is_up() {
+            return Ok(None);
+        }
+        let conn = ConnId(self.next_conn);
+        self.next_conn += 1;
+        self.observer = Some((conn, None));
+        let inbox: Arc<str> = format!("_INBOX.observer.{conn}").into();
+        let request = Message::new(subject, b"").with_reply(inbox.clone());
+        for input in [
+            Input::Connect { conn, options: ConnectOptions::default() },
+            Input::Subscribe { conn, sid: Sid(1), subject: inbox, queue: None },
+            Input::Publish { conn, message: request },
+        ] {
+            self.backend.input(input)?;
+            self.drain()?;
+        }
+        let end = self.now() + self.backend.patience();
+        let answered = |world: &World<B>| world.observer.as_ref().is_some_and(|(_, answer)| answer.is_some());
+        if !answered(self) && end > self.now() {
+            self.run_until(end, answered)?;
+        }
+        self.backend.input(Input::Disconnect { conn })?;
+        self.drain()?;
+        Ok(self.observer.take().and_then(|(_, answer)| answer))
+    }
+
     /// Adds a record with the current cause.
     fn push(&mut self, mut record: Record) -> u64 {
         if record.cause.is_none() {
@@ -300,6 +335,10 @@ impl<B: Backend> World<B> {
             Output::Note(note) => {
                 let n = self.push(note_record(self.backend.now(), &note));
                 self.server_cause = Some(n);
+                Ok(())
+            }
+            Output::Deliver { conn, message, .. } if self.observer.as_ref().is_some_and(|(observer, _)| *observer == conn) => {
+                self.observer = Some((conn, Some(message)));
                 Ok(())
             }
             Output::Deliver { conn, sid, message } => {
