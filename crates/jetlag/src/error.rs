@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use jetlag_fault::RuleError;
-use jetlag_model::{DurationError, SubjectError};
+use jetlag_model::{Duration, DurationError, SubjectError};
 use jetlag_sim::WorldError;
 
 /// Why a simulation could not do what it was asked. The text says what to do about it.
@@ -14,6 +14,9 @@ pub enum Error {
     /// A text that is no length of time.
     #[error(transparent)]
     Duration(#[from] DurationError),
+    /// A length of time below zero where time is to pass.
+    #[error("time can not run backwards, and {0} lies in the past; write 0s or more")]
+    Negative(Duration),
     /// A text that names no consumer.
     #[error("{0:?} does not name a consumer; write the names of stream and consumer, as in ORDERS/WORK, without dots, wildcards or spaces")]
     ConsumerPath(String),

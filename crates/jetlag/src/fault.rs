@@ -1,12 +1,19 @@
 //! Faults: what goes wrong, to which traffic, and when.
 //!
 //! ```
-//! use jetlag::Fault;
+//! use jetlag::{Error, Fault, Simulation};
 //!
-//! let lost_acks = Fault::drop().acks().consumer("ORDERS/WORK").first(2);
-//! let slow_network = Fault::delay_between("1ms", "20ms").deliveries().probability(1, 3);
-//! let cut = Fault::partition_down().client("w1").from("10s").to("25s");
-//! let flaky = Fault::error("connection refused").acks().client("w1").cycle("1m", "10s").named("flaky");
+//! # fn main() -> Result<(), Error> {
+//! let mut sim = Simulation::new();
+//! sim.fault(Fault::drop().acks().consumer("ORDERS/WORK").first(2))?;
+//! sim.fault(Fault::delay_between("1ms", "20ms").deliveries().probability(1, 3))?;
+//! sim.fault(Fault::partition_down().client("w1").from("10s").to("25s"))?;
+//! sim.fault(Fault::error("connection refused").acks().client("w1").cycle("1m", "10s").named("flaky"))?;
+//!
+//! let mistake = sim.fault(Fault::slow("5s").acks()).unwrap_err();
+//! assert_eq!(mistake.to_string(), "the rule can never match: slow is about handling deliveries, not about ack");
+//! # Ok(())
+//! # }
 //! ```
 //!
 //! A [`Fault`] acts on what crosses the links between clients and server. Every condition that it names must hold; without any it is

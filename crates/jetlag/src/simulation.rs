@@ -242,7 +242,7 @@ impl Simulation {
     /// # Errors
     /// When it is down already.
     pub fn restart(&mut self, downtime: impl IntoDuration) -> Result<(), Error> {
-        self.world.restart(downtime.into_duration()?)?;
+        self.world.restart(passing(downtime)?)?;
         Ok(self.world.finish_instant()?)
     }
 
@@ -251,7 +251,7 @@ impl Simulation {
     /// # Errors
     /// When it is down already.
     pub fn kill(&mut self, downtime: impl IntoDuration, lost: Lost) -> Result<(), Error> {
-        self.world.kill(downtime.into_duration()?, LostTail { messages: lost, consumers: lost })?;
+        self.world.kill(passing(downtime)?, LostTail { messages: lost, consumers: lost })?;
         Ok(self.world.finish_instant()?)
     }
 
@@ -265,16 +265,15 @@ impl Simulation {
     /// # Errors
     /// When this is no length of time, lies in the past, or when things at one instant have no end.
     pub fn advance(&mut self, by: impl IntoDuration) -> Result<(), Error> {
-        Ok(self.world.advance(by.into_duration()?)?)
+        Ok(self.world.advance(passing(by)?)?)
     }
 
     /// Lets time run until so long after the start of the run, and all that is due then happen.
     ///
     /// # Errors
-    /// As [`Simulation::advance`].
+    /// As [`Simulation::advance`], and when that instant has passed.
     pub fn advance_to(&mut self, since_start: impl IntoDuration) -> Result<(), Error> {
-        let since_start = since_start.into_duration()?;
-        Ok(self.world.advance_to(instant(since_start, self.now())?)?)
+        Ok(self.world.advance_to(Time::START + passing(since_start)?)?)
     }
 
     /// Lets time run until nothing is left to happen but the expiry of what is idle: pull requests, heartbeats, old messages, unused
@@ -376,9 +375,10 @@ impl Default for Simulation {
     }
 }
 
-/// The instant so long after the start.
-fn instant(since_start: Duration, now: Time) -> Result<Time, WorldError> {
-    if since_start.is_negative() { Err(WorldError::Backwards { now, to: Time::START }) } else { Ok(Time::START + since_start) }
+/// A length of time that is to pass.
+fn passing(length: impl IntoDuration) -> Result<Duration, Error> {
+    let length = length.into_duration()?;
+    if length.is_negative() { Err(Error::Negative(length)) } else { Ok(length) }
 }
 
 /// The server's answer to an info request can not be read.
