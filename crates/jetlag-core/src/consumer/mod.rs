@@ -14,7 +14,9 @@ mod waiting;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
-use jetlag_model::{AckPolicy, Advisory, ConsumerConfig, ConsumerSeq, Duration, Now, SequencePair, StreamSeq, Time, WallTime};
+use jetlag_model::{
+    AckPolicy, Advisory, ConsumerConfig, ConsumerSeq, Duration, Now, SequencePair, StreamSeq, Time, WallTime, is_subset_of,
+};
 
 pub(crate) use config::{check_update, checked, same_config};
 use queue::RedeliveryQueue;
@@ -233,10 +235,10 @@ impl Consumer {
         let own = self.config.filters();
         let (start, wider) = match filters.first() {
             None => (log.first_seq(), false),
-            Some(filter) if !own.is_empty() && own.iter().all(|own| jetlag_model::is_subset_of(own, filter)) => {
+            Some(filter) if own.iter().any(|own| is_subset_of(own, filter)) => {
                 (log.next_matching(filters, log.first_seq()).map(|entry| entry.seq).unwrap_or_default(), false)
             }
-            Some(filter) if own.is_empty() || own.iter().any(|own| jetlag_model::is_subset_of(filter, own)) => (log.first_seq(), true),
+            Some(filter) if own.is_empty() || own.iter().any(|own| is_subset_of(filter, own)) => (log.first_seq(), true),
             Some(_) => return,
         };
         let start = if start == StreamSeq(0) && !wider { log.last_seq().next() } else { start };

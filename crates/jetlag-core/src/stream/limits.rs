@@ -1,66 +1,85 @@
 //! What a stream lets go of: messages beyond its limits, and messages too old.
 
-use jetlag_model::{ApiError, DiscardPolicy, Duration, Time};
+use std::collections::BTreeSet;
 
-use super::{Log, LogEntry, Stream};
+use jetlag_model::{ApiError, DiscardPolicy, Duration, Message, Now, Time};
+
+use super::{LogEntry, Stream};
 use crate::Removal;
 use crate::context::Context;
 
 impl Stream {
-    /// Refuses a message that a stream with `discard: new` has no room for. Order and texts of `server/memstore.go` `storeRawMsg`.
-    pub(super) fn check_room(&self, subject: &str, size: u64) -> Result<(), ApiError> {
+    /// Refuses a message that a stream with `discard: new` has no room for. Rules of `storeRawMsg` (`server/memstore.go`, 2.15).
+    pub(super) fn check_room(&self, subject: &str, message: &Message, rolls_up: bool) -> Result<(), ApiError> {
         if self.config.discard != DiscardPolicy::New {
             return Ok(());
         }
         let refuse = |text: &'static str| Err(ApiError::stream_store_failed(text));
-        let full = |limit: i64, used: u64| u64::try_from(limit).is_ok_and(|limit| limit > 0 && used >= limit);
-        let subject_full = full(self.config.max_msgs_per_subject, self.log.count_of(subject));
-        if self.config.discard_new_per_subject && subject_full {
+        let subject_full = limit(self.config.max_msgs_per_subject).is_some_and(|limit| self.log.count_of(subject) >= limit);
+        if subject_full && self.config.discard_new_per_subject && !rolls_up {
             return refuse("maximum messages per subject exceeded");
         }
-        // A subject at its own limit gives a message up for the new one.
-        if full(self.config.max_msgs, self.log.len()) && !subject_full {
+        // A subject at its own limit gives its oldest message up for the new one.
+        if limit(self.config.max_msgs).is_some_and(|limit| self.log.len() >= limit) && !subject_full {
             return refuse("maximum messages exceeded");
         }
-        if u64::try_from(self.config.max_bytes).is_ok_and(|limit| limit > 0 && self.log.bytes() + size > limit) && !subject_full {
-            return refuse("maximum bytes exceeded");
+        let size = self.log.size_of(subject, message);
+        if limit(self.config.max_bytes).is_some_and(|limit| self.log.bytes() + size > limit) {
+            let given_up = self.log.first_of(subject).filter(|_| subject_full).map(|seq| self.log.size_at(seq));
+            if given_up.is_none_or(|given_up| given_up < size) {
+                return refuse("maximum bytes exceeded");
+            }
         }
         Ok(())
     }
 
-    /// Evicts from the front until the stream is within its limits: per subject first, then by number, then by bytes.
-    pub(super) fn enforce_limits(&mut self, cx: &mut Context) {
-        let mut removed: Vec<LogEntry> = Vec::new();
-        if let Ok(limit) = u64::try_from(self.config.max_msgs_per_subject)
-            && limit > 0
-        {
-            let subjects: Vec<_> = self.log.entries().map(|entry| entry.subject.clone()).collect();
-            for subject in subjects {
-                while self.log.count_of(&subject) > limit {
-                    removed.extend(evict_first_of(&mut self.log, cx.now.mono, &subject));
-                }
-            }
-        }
-        let over = |log: &Log, max_msgs: i64, max_bytes: i64| {
-            u64::try_from(max_msgs).is_ok_and(|limit| limit > 0 && log.len() > limit)
-                || u64::try_from(max_bytes).is_ok_and(|limit| limit > 0 && log.bytes() > limit)
-        };
-        while over(&self.log, self.config.max_msgs, self.config.max_bytes) {
-            match self.log.remove(cx.now.mono, self.log.first_seq()) {
-                Some(entry) => removed.push(entry),
-                None => break,
-            }
-        }
+    /// Evicts what is too much after a message of `subject` was stored: of the subject first, then from the front by number, then by
+    /// bytes.
+    pub(super) fn enforce_limits(&mut self, subject: &str, cx: &mut Context) {
+        let mut removed = Vec::new();
+        self.evict_of(subject, &mut removed, cx.now.mono);
+        self.evict_first(&mut removed, cx.now.mono);
         self.announce_removed(&removed, Removal::Limit, cx);
     }
 
+    /// The same for all subjects, after the limits changed.
+    pub(super) fn enforce_new_limits(&mut self, cx: &mut Context) {
+        let mut removed = Vec::new();
+        let subjects: BTreeSet<_> = self.log.entries().map(|entry| entry.subject.clone()).collect();
+        for subject in subjects {
+            self.evict_of(&subject, &mut removed, cx.now.mono);
+        }
+        self.evict_first(&mut removed, cx.now.mono);
+        self.announce_removed(&removed, Removal::Limit, cx);
+    }
+
+    fn evict_of(&mut self, subject: &str, removed: &mut Vec<LogEntry>, at: Time) {
+        let Some(limit) = limit(self.config.max_msgs_per_subject) else { return };
+        while self.log.count_of(subject) > limit
+            && let Some(first) = self.log.first_of(subject)
+        {
+            removed.extend(self.log.remove(at, first));
+        }
+    }
+
+    fn evict_first(&mut self, removed: &mut Vec<LogEntry>, at: Time) {
+        if self.config.discard != DiscardPolicy::Old {
+            return;
+        }
+        let (max_msgs, max_bytes) = (limit(self.config.max_msgs), limit(self.config.max_bytes));
+        while max_msgs.is_some_and(|limit| self.log.len() > limit) || max_bytes.is_some_and(|limit| self.log.bytes() > limit) {
+            let Some(entry) = self.log.remove(at, self.log.first_seq()) else { break };
+            removed.push(entry);
+        }
+    }
+
     /// When its oldest message outlives max_age.
-    pub(crate) fn age_deadline(&self, cx_now: jetlag_model::Now) -> Option<Time> {
+    pub(crate) fn age_deadline(&self, now: Now) -> Option<Time> {
         if self.config.max_age <= Duration::ZERO {
             return None;
         }
         let due = self.log.first_time()? + self.config.max_age;
-        Some(cx_now.mono + due.since(cx_now.wall))
+        Some(now.mono + due.since(now.wall))
     }
 
     /// Removes what has outlived max_age.
@@ -76,7 +95,7 @@ impl Stream {
     }
 }
 
-fn evict_first_of(log: &mut Log, at: Time, subject: &str) -> Option<LogEntry> {
-    let first = log.first_of(subject)?;
-    log.remove(at, first)
+/// A limit of zero or below is none.
+fn limit(value: i64) -> Option<u64> {
+    u64::try_from(value).ok().filter(|limit| *limit > 0)
 }

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
-use jetlag_model::{Headers, Payload, StorageType, StreamSeq, Time, WallTime, is_valid_literal, matches};
+use jetlag_model::{Headers, Message, Payload, StorageType, StreamSeq, Time, WallTime, is_valid_literal, matches};
 
 use crate::stored::{Lost, kept};
 
@@ -18,17 +18,20 @@ pub(crate) struct LogEntry {
     pub(crate) time: WallTime,
 }
 
+/// Bytes of a message as the storage counts them (`memStoreMsgSize`, `fileStoreMsgSize`).
+fn stored_size(storage: StorageType, subject: &str, headers: Option<&Headers>, payload: &[u8]) -> u64 {
+    let headers = headers.map_or(0, |headers| headers.as_bytes().len());
+    let overhead = match storage {
+        StorageType::Memory => 16,
+        StorageType::File if headers > 0 => 34,
+        StorageType::File => 30,
+    };
+    (subject.len() + headers + payload.len() + overhead) as u64
+}
+
 impl LogEntry {
-    /// Bytes as the storage counts them (`memStoreMsgSize`, `fileStoreMsgSize`).
     fn size(&self, storage: StorageType) -> u64 {
-        let headers = self.headers.as_ref().map_or(0, |headers| headers.as_bytes().len());
-        let body = self.subject.len() + headers + self.payload.len();
-        let overhead = match storage {
-            StorageType::Memory => 16,
-            StorageType::File if headers > 0 => 34,
-            StorageType::File => 30,
-        };
-        (body + overhead) as u64
+        stored_size(storage, &self.subject, self.headers.as_ref(), &self.payload)
     }
 }
 
@@ -113,6 +116,16 @@ impl Log {
 
     pub(crate) fn entries(&self) -> impl Iterator<Item = &LogEntry> {
         self.entries.values()
+    }
+
+    /// Bytes that a message would take.
+    pub(crate) fn size_of(&self, subject: &str, message: &Message) -> u64 {
+        stored_size(self.storage, subject, message.headers.as_ref(), &message.payload)
+    }
+
+    /// Bytes that the message at `seq` takes; 0 if there is none.
+    pub(crate) fn size_at(&self, seq: StreamSeq) -> u64 {
+        self.entries.get(&seq).map_or(0, |entry| entry.size(self.storage))
     }
 
     /// How many messages a subject has.

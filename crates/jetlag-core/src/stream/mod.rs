@@ -172,7 +172,7 @@ impl Stream {
     pub(crate) fn update(&mut self, config: StreamConfig, cx: &mut Context) {
         self.config = config;
         cx.note(Note::StreamUpdated { config: Box::new(self.config.clone()) });
-        self.enforce_limits(cx);
+        self.enforce_new_limits(cx);
         self.drop_aged(cx);
         cx.advise(&self.name, "", &Advisory::StreamUpdated);
     }

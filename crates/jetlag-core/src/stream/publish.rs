@@ -72,14 +72,14 @@ impl Stream {
         if message.headers.as_ref().is_some_and(|headers| headers.as_bytes().len() > MAX_HEADERS) {
             return Err(ApiError::header_too_large());
         }
-        self.check_room(subject, message.size() + subject.len() as u64)?;
+        self.check_room(subject, message, rollup.is_some())?;
 
         let seq = self.log.append(cx.now.mono, subject.clone(), message.headers.clone(), message.payload.clone(), cx.now.wall);
         if let Some(id) = id {
             self.dedup.remember(id, seq, cx.now.wall);
         }
         cx.note(Note::Stored { stream: self.name.clone(), seq, subject: subject.clone() });
-        self.enforce_limits(cx);
+        self.enforce_limits(subject, cx);
         match rollup {
             Some(Rollup::All) => self.roll_up(None, seq, cx),
             Some(Rollup::Subject) => self.roll_up(Some(subject), seq, cx),
