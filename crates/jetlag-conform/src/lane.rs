@@ -6,7 +6,8 @@
 //! - within one lane (same connection, same queue) nothing needs to be done;
 //! - when the connection changes, the earlier one is flushed (PING, PONG): then the server has read it;
 //! - when the queue changes, the sender pauses [`ORDER_PAUSE`] after that flush: then the queue has been worked off;
-//! - before the next command of a script, everything is flushed and the pause is [`COMMAND_PAUSE`].
+//! - before the next command of a script, everything is flushed and the pause is [`COMMAND_PAUSE`], unless an answer said that the queue was
+//!   worked off.
 
 use std::time::Duration;
 
@@ -17,7 +18,7 @@ use jetlag_model::{AckToken, ConnId};
 pub(crate) const ORDER_PAUSE: Duration = Duration::from_millis(1);
 
 /// The pause before the next command of a script.
-pub(crate) const COMMAND_PAUSE: Duration = Duration::from_millis(5);
+pub(crate) const COMMAND_PAUSE: Duration = Duration::from_millis(3);
 
 /// Where the server puts what it reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,6 +54,16 @@ impl Lane {
             Input::Publish { conn, message } => (conn, queue_of(&message.subject.text())),
         };
         Some(Lane { conn: *conn, queue })
+    }
+
+    /// Whether a flush does not say that the server has acted on what was last sent; `answered` when what was expected of it has come.
+    pub(crate) fn needs_pause(self, answered: bool) -> bool {
+        match self.queue {
+            // An API request is always waited for.
+            Queue::None | Queue::Api => false,
+            Queue::Publish => !answered,
+            Queue::Pull | Queue::Ack | Queue::End => true,
+        }
     }
 
     /// What has to be done between an input of this lane and one of `next`.

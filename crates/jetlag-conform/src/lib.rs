@@ -6,16 +6,29 @@
 //!
 //! This crate is internal to jetlag and moves in lock step with it.
 
+mod compare;
+mod conform;
 pub mod connection;
 pub mod fetch;
 pub mod find;
 mod lane;
+mod late;
+mod led;
+mod plan;
+mod ratio;
 pub mod raw;
 mod real;
 pub mod server;
+mod slack;
+
+pub use compare::{Difference, Row};
+pub use conform::{
+    ConformError, ConformOptions, Conformed, Counts, FileReport, Report, Verdict, confirm, conform, conform_file, server_version,
+};
 
 pub use connection::{Arrival, CloseReason, Connection, ConnectionError, ConnectionTag, Event};
 pub use find::{Server, ServerUrl};
+pub use ratio::Ratio;
 pub use raw::{RequestError, Requester};
 pub use real::{RealError, RealServer};
 pub use server::{ServerError, ServerOptions, ServerProcess};

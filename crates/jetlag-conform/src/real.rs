@@ -7,6 +7,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -17,7 +18,8 @@ use jetlag_wire::{ClientFrame, ConnectOptions, ServerFrame};
 
 use crate::connection::{Arrival, CloseReason, Connection, ConnectionError, ConnectionTag, Event};
 use crate::find::ServerUrl;
-use crate::lane::{COMMAND_PAUSE, Lane, ORDER_PAUSE, Queue, Wait};
+use crate::lane::{COMMAND_PAUSE, Lane, ORDER_PAUSE, Wait};
+use crate::led::Barrier;
 use crate::server::{ServerError, ServerOptions, ServerProcess};
 
 /// How long the server may take to answer PING.
@@ -68,12 +70,6 @@ pub enum RealError {
     LostTail,
 }
 
-impl From<RealError> for BackendError {
-    fn from(error: RealError) -> BackendError {
-        BackendError::Failed(Box::new(error))
-    }
-}
-
 /// Who runs the server.
 #[derive(Debug)]
 enum Host {
@@ -102,6 +98,8 @@ pub struct RealServer {
     ready: VecDeque<Output>,
     /// The lane of the last input, if nothing was waited for since.
     last: Option<Lane>,
+    /// What went wrong first, for who gave the server away to a world.
+    failure: Arc<OnceLock<String>>,
 }
 
 impl RealServer {
@@ -146,7 +144,21 @@ impl RealServer {
             arrivals,
             ready: VecDeque::new(),
             last: None,
+            failure: Arc::default(),
         }
+    }
+
+    /// Where the text of its first failure will be.
+    pub(crate) fn failure(&self) -> Arc<OnceLock<String>> {
+        Arc::clone(&self.failure)
+    }
+
+    fn noted<T>(&self, result: Result<T, RealError>) -> Result<T, BackendError> {
+        result.map_err(|error| {
+            // Only the first one counts: the others follow from it.
+            let _ = self.failure.set(error.to_string());
+            BackendError::Failed(Box::new(error))
+        })
     }
 
     /// The same server, given no longer than this to answer what is answered at once.
@@ -180,9 +192,13 @@ impl RealServer {
     ///
     /// When a connection fails.
     pub fn barrier(&mut self) -> Result<(), RealError> {
+        self.wait_for_queues(false)
+    }
+
+    fn wait_for_queues(&mut self, answered: bool) -> Result<(), RealError> {
         let Some(lane) = self.last.take() else { return Ok(()) };
         self.flush(lane.conn)?;
-        if lane.queue != Queue::None {
+        if lane.needs_pause(answered) {
             thread::sleep(COMMAND_PAUSE);
         }
         Ok(())
@@ -261,6 +277,35 @@ impl RealServer {
         }
     }
 
+    /// Ends the process, in one way or another.
+    fn end(&mut self, what: &'static str, how: impl FnOnce(&mut ServerProcess) -> Result<(), RealError>) -> Result<(), RealError> {
+        self.barrier()?;
+        how(self.process(what)?)?;
+        self.hear_last_words();
+        Ok(())
+    }
+
+    fn next_arrival(&mut self, limit: Limit) -> Result<Polled, RealError> {
+        loop {
+            if let Some(output) = self.ready.pop_front() {
+                return Ok(Polled::Output(output));
+            }
+            self.take_all(None)?;
+            if !self.ready.is_empty() {
+                continue;
+            }
+            let left = limit.time().since(self.now());
+            if left <= jetlag_model::Duration::ZERO {
+                return Ok(Polled::Reached);
+            }
+            match self.arrivals.recv_timeout(left.into()) {
+                Ok(arrival) => self.take_all(Some(arrival))?,
+                // The other end of the channel is ours too, so it is never disconnected.
+                Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {}
+            }
+        }
+    }
+
     /// The process is gone: takes what it said last, until every connection has noticed.
     fn hear_last_words(&mut self) {
         let deadline = Instant::now() + LAST_WORDS_TIMEOUT;
@@ -332,51 +377,37 @@ impl Backend for RealServer {
     }
 
     fn input(&mut self, input: Input) -> Result<(), BackendError> {
-        Ok(self.take_input(input)?)
+        let taken = self.take_input(input);
+        self.noted(taken)
     }
 
     /// Blocks until something arrives or the limit's instant has come. Both kinds of limits are the same here: what a real server has due
     /// at an instant is its own affair.
     fn poll(&mut self, limit: Limit) -> Result<Polled, BackendError> {
-        loop {
-            if let Some(output) = self.ready.pop_front() {
-                return Ok(Polled::Output(output));
-            }
-            self.take_all(None)?;
-            if !self.ready.is_empty() {
-                continue;
-            }
-            let left = limit.time().since(self.now());
-            if left <= jetlag_model::Duration::ZERO {
-                return Ok(Polled::Reached);
-            }
-            match self.arrivals.recv_timeout(left.into()) {
-                Ok(arrival) => self.take_all(Some(arrival))?,
-                // The other end of the channel is ours too, so it is never disconnected.
-                Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {}
-            }
-        }
+        let polled = self.next_arrival(limit);
+        self.noted(polled)
     }
 
     fn stop(&mut self) -> Result<(), BackendError> {
-        self.barrier()?;
-        self.process("be stopped")?.stop().map_err(RealError::from)?;
-        self.hear_last_words();
-        Ok(())
+        let stopped = self.end("be stopped", |process| Ok(process.stop()?));
+        self.noted(stopped)
     }
 
     fn kill(&mut self, lost: LostTail) -> Result<(), BackendError> {
-        if lost != LostTail::default() {
-            return Err(RealError::LostTail.into());
-        }
-        self.barrier()?;
-        self.process("be killed")?.kill();
-        self.hear_last_words();
-        Ok(())
+        let killed = if lost == LostTail::default() {
+            self.end("be killed", |process| {
+                process.kill();
+                Ok(())
+            })
+        } else {
+            Err(RealError::LostTail)
+        };
+        self.noted(killed)
     }
 
     fn start(&mut self) -> Result<(), BackendError> {
-        Ok(self.process("be started")?.restart().map_err(RealError::from)?)
+        let started = self.process("be started").and_then(|process| Ok(process.restart()?));
+        self.noted(started)
     }
 
     /// Nobody but the server knows.
@@ -386,5 +417,12 @@ impl Backend for RealServer {
 
     fn patience(&self) -> jetlag_model::Duration {
         self.patience
+    }
+}
+
+impl Barrier for RealServer {
+    fn barrier(&mut self, answered: bool) -> Result<(), BackendError> {
+        let waited = self.wait_for_queues(answered);
+        self.noted(waited)
     }
 }

@@ -1,0 +1,243 @@
+//! A simulated server that is late, as a real one on a real machine is: what it does by time happens later, and what it is sent takes a while.
+//!
+//! A scenario whose transcript survives this may be replayed at the pace; one whose transcript depends on which of two near events comes
+//! first does not survive it. So nothing has to be known about which events depend on which: it is tried out.
+
+use std::collections::VecDeque;
+
+use jetlag_core::{Core, CoreConfig, Deadline, Input, LostTail, Output, Stored};
+use jetlag_model::{Duration, Now, ServerVersion, Time, WallTime};
+use jetlag_sim::{Backend, BackendError, Limit, Polled};
+
+use crate::lane::{Lane, Wait};
+use crate::led::Barrier;
+use crate::slack::Timers;
+
+/// The wall clock at the start of a run: that of the simulator, 2026-01-01T00:00:00Z.
+const STARTED: WallTime = WallTime::from_unix_nanos(1_767_225_600_000_000_000);
+
+/// What a frame costs, at most: in the lane of the one before, and in another.
+const FRAME: (Duration, Duration) = (Duration::from_micros(100), Duration::from_millis(3));
+
+/// How late the world wakes up, at most.
+const WAKE: Duration = Duration::from_millis(2);
+
+/// What a barrier costs, at most.
+const BARRIER: Duration = Duration::from_millis(5);
+
+/// Who is late, and how much.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Pattern {
+    /// Nobody, ever.
+    Prompt,
+    /// Timers, as much as can be.
+    Timers,
+    /// Inputs, as much as can be.
+    Inputs,
+    /// Both.
+    Both,
+    /// Both, by lengths drawn from this seed.
+    Drawn(u64),
+}
+
+impl Pattern {
+    /// What is tried before a replay.
+    pub(crate) const ALL: &[Pattern] = &[
+        Pattern::Prompt,
+        Pattern::Timers,
+        Pattern::Inputs,
+        Pattern::Both,
+        Pattern::Drawn(1),
+        Pattern::Drawn(2),
+        Pattern::Drawn(3),
+        Pattern::Drawn(4),
+    ];
+
+    fn timer(self, key: u64, most: Duration) -> Duration {
+        match self {
+            Pattern::Prompt | Pattern::Inputs => Duration::ZERO,
+            Pattern::Timers | Pattern::Both => most,
+            Pattern::Drawn(seed) => drawn(seed, key, most),
+        }
+    }
+
+    fn input(self, key: u64, most: Duration) -> Duration {
+        match self {
+            Pattern::Prompt | Pattern::Timers => Duration::ZERO,
+            Pattern::Inputs | Pattern::Both => most,
+            Pattern::Drawn(seed) => drawn(seed, !key, most),
+        }
+    }
+}
+
+/// Up to `most`, the same for the same seed and key.
+fn drawn(seed: u64, key: u64, most: Duration) -> Duration {
+    // splitmix64: anything that spreads will do, and nothing else depends on it.
+    let mut z = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_add(key.wrapping_mul(0xbf58_476d_1ce4_e5b9));
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    let part = i64::from((z >> 44) as u32);
+    Duration::from_nanos(most.as_nanos() / (1 << 20) * part)
+}
+
+enum Life {
+    Up(Box<Core>),
+    Down(Stored),
+}
+
+/// The late server.
+pub(crate) struct LateServer {
+    config: CoreConfig,
+    life: Life,
+    now: Time,
+    last_words: VecDeque<Output>,
+    last: Option<Lane>,
+    pattern: Pattern,
+    timers: Timers,
+    patience: Duration,
+    /// Counts what was late, to draw anew each time.
+    drawn: u64,
+}
+
+impl LateServer {
+    pub(crate) fn new(version: ServerVersion, pattern: Pattern, timers: Timers, patience: Duration) -> LateServer {
+        let config = CoreConfig { version };
+        let core = Core::open(config, Stored::default(), at(Time::START));
+        LateServer {
+            config,
+            life: Life::Up(Box::new(core)),
+            now: Time::START,
+            last_words: VecDeque::new(),
+            last: None,
+            pattern,
+            timers,
+            patience,
+            drawn: 0,
+        }
+    }
+
+    fn running(&mut self, what: &str) -> Result<&mut Core, BackendError> {
+        match &mut self.life {
+            Life::Up(core) => Ok(core),
+            Life::Down(_) => Err(BackendError::Misuse(format!("the server is down and can not {what}"))),
+        }
+    }
+
+    /// What the server does next by itself, and when it gets to it.
+    fn next_timer(&self) -> Option<(Time, Deadline)> {
+        let Life::Up(core) = &self.life else { return None };
+        let (due, deadline) = core.next_deadline()?;
+        let late = self.pattern.timer(due.as_nanos(), self.timers.lateness(deadline.kind()));
+        Some(((due + late).max(self.now), deadline))
+    }
+
+    /// Time goes by while somebody is late: the server's timers do not wait.
+    fn pass(&mut self, most: Duration) {
+        self.drawn += 1;
+        let end = self.now + self.pattern.input(self.drawn, most);
+        while let Some((fires, _)) = self.next_timer()
+            && fires <= end
+        {
+            self.fire(fires);
+        }
+        self.now = end;
+    }
+
+    fn fire(&mut self, fires: Time) {
+        self.now = fires;
+        if let Life::Up(core) = &mut self.life {
+            core.handle_deadline(at(fires));
+        }
+    }
+
+    fn end(&mut self, what: &str, how: impl FnOnce(Core, Now) -> (Stored, Vec<Output>)) -> Result<(), BackendError> {
+        let now = at(self.now);
+        let core = self.running(what)?.clone();
+        let (stored, outputs) = how(core, now);
+        self.life = Life::Down(stored);
+        self.last_words.extend(outputs);
+        self.last = None;
+        Ok(())
+    }
+}
+
+fn at(now: Time) -> Now {
+    Now { mono: now, wall: STARTED + now.since_start() }
+}
+
+impl Backend for LateServer {
+    fn now(&self) -> Time {
+        self.now
+    }
+
+    fn started(&self) -> WallTime {
+        STARTED
+    }
+
+    fn input(&mut self, input: Input) -> Result<(), BackendError> {
+        let waits = match (self.last, Lane::of(&input)) {
+            (Some(last), Some(next)) => last.before(next) != Wait::Nothing,
+            _ => false,
+        };
+        self.last = Lane::of(&input);
+        self.pass(if waits { FRAME.1 } else { FRAME.0 });
+        let now = at(self.now);
+        self.running("take an input")?.handle_input(now, input);
+        Ok(())
+    }
+
+    fn poll(&mut self, limit: Limit) -> Result<Polled, BackendError> {
+        if let Some(output) = self.last_words.pop_front() {
+            return Ok(Polled::Output(output));
+        }
+        if let Life::Up(core) = &mut self.life
+            && let Some(output) = core.poll_output()
+        {
+            return Ok(Polled::Output(output));
+        }
+        if let Some((fires, deadline)) = self.next_timer()
+            && limit.allows(fires)
+        {
+            self.fire(fires);
+            return Ok(Polled::Fired(deadline));
+        }
+        if limit.time() > self.now {
+            self.now = limit.time();
+            self.pass(WAKE);
+        }
+        Ok(Polled::Reached)
+    }
+
+    fn stop(&mut self) -> Result<(), BackendError> {
+        self.end("stop", Core::stop)
+    }
+
+    fn kill(&mut self, lost: LostTail) -> Result<(), BackendError> {
+        self.end("be killed", |core, now| (core.kill(now, lost), Vec::new()))
+    }
+
+    fn start(&mut self) -> Result<(), BackendError> {
+        let Life::Down(stored) = &self.life else {
+            return Err(BackendError::Misuse("the server runs already".to_owned()));
+        };
+        self.life = Life::Up(Box::new(Core::open(self.config, stored.clone(), at(self.now))));
+        Ok(())
+    }
+
+    fn next_busy_deadline(&self) -> Option<(Time, Deadline)> {
+        None
+    }
+
+    fn patience(&self) -> Duration {
+        self.patience
+    }
+}
+
+impl Barrier for LateServer {
+    fn barrier(&mut self, answered: bool) -> Result<(), BackendError> {
+        if let Some(lane) = self.last.take() {
+            self.pass(if lane.needs_pause(answered) { BARRIER } else { FRAME.1 });
+        }
+        Ok(())
+    }
+}
