@@ -8,7 +8,7 @@ use std::time::Instant;
 use anyhow::Context;
 use clap::{Args, ValueEnum};
 use jetlag_model::Duration;
-use jetlag_runner::{FileReport, FileRun, RunOptions, Verdict, bless_file, find_files, is_blessable, run_files};
+use jetlag_runner::{FileReport, FileRun, RunOptions, Verdict, bless_file, find_files, is_blessable, may_bless, run_files};
 
 use crate::exit::Exit;
 use crate::{DEFAULT_PATHS, diagnostics, report};
@@ -51,7 +51,12 @@ pub(crate) fn run(arguments: &Arguments, out: &mut dyn Write, err: &mut dyn Writ
     let files = find_files(&arguments.paths)?;
     let options = RunOptions { seed: arguments.seed, ..RunOptions::default() };
     let jobs = arguments.jobs.map_or_else(|| std::thread::available_parallelism().map_or(1, usize::from), usize::from);
-    let reports = run_files(&files, &options, arguments.runs, jobs);
+    let all = || run_files(&files, &options, arguments.runs, jobs);
+    let mut reports = if arguments.bless { may_bless().map(|()| all())? } else { all() };
+    if arguments.bless && bless(&reports, err)? {
+        // What is told is how things stand now.
+        reports = all();
+    }
     let mut exit = if reports.iter().any(ran) { Exit::Ok } else { Exit::NothingRan };
     for report in &reports {
         if let Err(unreadable) = &report.result {
@@ -80,22 +85,29 @@ fn ran(report: &FileReport) -> bool {
     report.result.as_ref().is_ok_and(|run| run.outcome.verdict != Verdict::Skip)
 }
 
-/// Blesses a run, or says why it failed.
+/// Blesses every file of which nothing but transcripts is wrong. Says whether any changed.
+fn bless(reports: &[FileReport], err: &mut dyn Write) -> anyhow::Result<bool> {
+    let mut changed = false;
+    for run in reports.iter().filter_map(|report| report.result.as_ref().ok()) {
+        if is_blessable(&run.outcome) && run.nondeterminism.is_none() {
+            writeln!(err, "{}: {}", run.file.path.display(), bless_file(run)?)?;
+            changed = true;
+        }
+    }
+    Ok(changed)
+}
+
+/// Says why a run failed, if it did.
 fn judge(arguments: &Arguments, run: &FileRun, err: &mut dyn Write) -> anyhow::Result<Exit> {
-    let deterministic = if run.nondeterminism.is_some() { Exit::Nondeterminism } else { Exit::Ok };
-    if arguments.bless && is_blessable(&run.outcome) && run.nondeterminism.is_none() {
-        let blessed = bless_file(run)?;
-        writeln!(err, "{}: {blessed}", run.file.path.display())?;
-        return Ok(Exit::Ok);
+    let failed = if run.outcome.verdict == Verdict::Fail { Exit::Failed } else { Exit::Ok };
+    let exit = failed.and(if run.nondeterminism.is_some() { Exit::Nondeterminism } else { Exit::Ok });
+    if exit != Exit::Ok {
+        report::write_failures(err, run, arguments.seed)?;
+        if arguments.bless {
+            writeln!(err, "not blessed: more than a transcript is wrong")?;
+        }
     }
-    if run.outcome.verdict != Verdict::Fail && run.nondeterminism.is_none() {
-        return Ok(Exit::Ok);
-    }
-    report::write_failures(err, run, arguments.seed)?;
-    if arguments.bless {
-        writeln!(err, "not blessed: more than a transcript is wrong")?;
-    }
-    Ok(if run.outcome.verdict == Verdict::Fail { deterministic.and(Exit::Failed) } else { deterministic })
+    Ok(exit)
 }
 
 /// Writes a trace below a directory, under the path of its scenario.

@@ -15,5 +15,5 @@ pub use registry::{Registry, RegistryError};
 pub use run::{Pace, RunOptions, StepPlace, VirtualPace, run_on, run_simulated};
 pub use suite::{
     Blessed, FileReport, FileRun, Nondeterminism, ScenarioFile, SuiteError, Unreadable, bless_file, find_files, in_order, is_blessable,
-    replace, run_files,
+    may_bless, replace, run_files,
 };

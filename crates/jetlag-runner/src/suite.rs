@@ -20,7 +20,7 @@ const UNCONFIRMED: &str = "blessed from the simulator";
 #[derive(Debug, thiserror::Error)]
 pub enum SuiteError {
     /// A path that is not there, or can not be read.
-    #[error("{}: {source}", path.display())]
+    #[error("{} can not be read or written", path.display())]
     Io {
         /// The path.
         path: PathBuf,
@@ -205,15 +205,21 @@ impl fmt::Display for Blessed {
     }
 }
 
+/// Whether files may be blessed here.
+///
+/// # Errors
+/// When `CI` is set in the environment.
+pub fn may_bless() -> Result<(), SuiteError> {
+    if std::env::var_os("CI").is_some_and(|value| !value.is_empty()) { Err(SuiteError::BlessInCi) } else { Ok(()) }
+}
+
 /// Writes what came into a file's transcripts: those that apply to the version, and no other byte, except that the header then says that no
 /// real server has confirmed them (unless the file says that none can be asked). The file is replaced as a whole or not at all.
 ///
 /// # Errors
 /// When `CI` is set in the environment, or the file can not be written.
 pub fn bless_file(run: &FileRun) -> Result<Blessed, SuiteError> {
-    if std::env::var_os("CI").is_some_and(|value| !value.is_empty()) {
-        return Err(SuiteError::BlessInCi);
-    }
+    may_bless()?;
     let FileRun { file, outcome, .. } = run;
     let new: Vec<Bless> = outcome
         .mismatches()
