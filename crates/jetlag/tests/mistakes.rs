@@ -11,10 +11,10 @@ fn sim() -> Simulation {
     sim
 }
 
-type Mistake = fn(&mut Simulation) -> Result<(), Error>;
+/// The mistake, the text it gets, and whether the error has the right type.
+type Case = (fn(&mut Simulation) -> Result<(), Error>, &'static str, fn(&Error) -> bool);
 
-/// The mistake, the text it gets, and the error's type.
-const MISTAKES: &[(Mistake, &str, fn(&Error) -> bool)] = &[
+const MISTAKES: &[Case] = &[
     (|sim| sim.advance("30"), r#""30" has no unit; write 30s, 30ms, 30us or 30ns"#, |error| matches!(error, Error::Duration(_))),
     (
         |sim| sim.advance("30 sec"),
