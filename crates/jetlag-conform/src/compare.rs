@@ -9,6 +9,7 @@ use jetlag_runner::{Outcome, StepRun};
 use jetlag_scenario::{Mode, Scenario, Step};
 use jetlag_trace::{Kind, Place, Record, line};
 
+use crate::led::Lags;
 use crate::ratio::Ratio;
 use crate::slack::Band;
 
@@ -73,14 +74,16 @@ pub(crate) struct Comparison<'c> {
 
 impl Comparison<'_> {
     /// Where `seen`, a run at the pace, is not as expected.
-    pub(crate) fn difference(&self, seen: &Outcome) -> Option<Difference> {
+    pub(crate) fn difference(&self, seen: &Outcome, lags: &Lags) -> Option<Difference> {
         let mut steps = self.nominal.steps.iter().zip(&self.paced.steps).enumerate().peekable();
         while let Some((_, (first, _))) = steps.peek() {
             let block = first.block;
             let (mut agrees, mut server) = (true, Vec::new());
             while let Some((index, (nominal, paced))) = steps.next_if(|(_, (nominal, _))| nominal.block == block) {
                 let step = &self.scenario.blocks[block].steps[nominal.step];
-                agrees &= self.step(step, nominal, paced, seen, seen.steps.get(index), &mut server);
+                let lag = lags.get(&(block, nominal.step)).copied().unwrap_or_default();
+                let records = seen.steps.get(index).map(|run| shown(step, seen, run));
+                agrees &= self.step(step, (nominal, paced), records.into_iter().flatten(), lag, &mut server);
             }
             if !agrees {
                 return Some(self.locate(block, server));
@@ -90,18 +93,17 @@ impl Comparison<'_> {
     }
 
     /// Compares one step, and adds the server's lines of it.
-    fn step(
+    fn step<'o>(
         &self,
         step: &Step,
-        nominal: &StepRun,
-        paced: &StepRun,
-        seen: &Outcome,
-        run: Option<&StepRun>,
+        (nominal, paced): (&StepRun, &StepRun),
+        seen: impl Iterator<Item = &'o Record>,
+        lag: Duration,
         server: &mut Vec<String>,
     ) -> bool {
         let expected = shown(step, self.nominal, nominal).zip(shown(step, self.paced, paced));
         let mut queues: BTreeMap<Voice<'_>, VecDeque<&Record>> = BTreeMap::new();
-        for record in run.into_iter().flat_map(|run| shown(step, seen, run)) {
+        for record in seen {
             queues.entry(voice(&record.place)).or_default().push_back(record);
         }
         let mut agrees = true;
@@ -111,7 +113,7 @@ impl Comparison<'_> {
                 continue;
             };
             let index = usize::try_from(paced.n).unwrap_or(usize::MAX);
-            let in_time = self.bands.get(index).is_some_and(|band| band.holds(paced.at, record.at)) || is_timeless(paced);
+            let in_time = self.bands.get(index).is_some_and(|band| band.holds(paced.at, record.at, lag)) || is_timeless(paced);
             let at = if in_time { nominal.at } else { self.unscaled(record.at) };
             let line = self.line(record, at);
             agrees &= line == line_of(nominal);

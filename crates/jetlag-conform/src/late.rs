@@ -17,10 +17,10 @@ use crate::slack::Timers;
 const STARTED: WallTime = WallTime::from_unix_nanos(1_767_225_600_000_000_000);
 
 /// What a frame costs, at most: in the lane of the one before, and in another.
-const FRAME: (Duration, Duration) = (Duration::from_micros(100), Duration::from_millis(3));
+const FRAME: (Duration, Duration) = (Duration::from_micros(100), Duration::from_millis(2));
 
 /// How late the world wakes up, at most.
-const WAKE: Duration = Duration::from_millis(2);
+const WAKE: Duration = Duration::from_millis(1);
 
 /// What a barrier costs, at most.
 const BARRIER: Duration = Duration::from_millis(5);

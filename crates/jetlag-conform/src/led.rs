@@ -1,4 +1,8 @@
-//! A replay that is led by what the simulator expects: it waits for that after each step, and then a quiet time for what nobody expects.
+//! A replay that is led by what the simulator expects: it waits for that after each step.
+//!
+//! The script's clock lags behind the nominal one: commands of one instant take a while, and so does waiting. What was sent late falls due
+//! late, so `advance` goes on by as much, and then waits until what is due at the instant has fired. The lag is measured, for it says how
+//! late a record may be. What nobody expects is noticed when it comes, and at the end of the file after a quiet time.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -9,7 +13,7 @@ use jetlag_scenario::{Command, Scenario};
 use jetlag_sim::{Backend, BackendError, World, WorldError};
 use jetlag_trace::{Record, Trace};
 
-use crate::slack::QUIET;
+use crate::slack::{QUIET, Timers};
 
 /// How long something expected may be missing. Far more than a comparison allows, so that what is late shows as late.
 const MISSING: Duration = Duration::from_secs(1);
@@ -47,15 +51,40 @@ pub(crate) struct Led<'l> {
     seen: Counts,
     /// How many records of the replay are in `seen`.
     looked_at: usize,
+    timers: Timers,
+    /// Where the script's nominal clock stands.
+    script: Time,
+    /// By how much it is behind.
+    lag: Duration,
+    lags: Lags,
 }
+
+/// The lag at the beginning of each step, by block and step.
+pub(crate) type Lags = BTreeMap<(usize, usize), Duration>;
 
 /// How many things each client saw.
 type Counts = BTreeMap<Arc<str>, usize>;
 
 impl<'l> Led<'l> {
     /// `expected` is a run of `scenario` in simulated time.
-    pub(crate) fn new(scenario: &'l Scenario, expected: &'l Outcome) -> Led<'l> {
-        Led { scenario, expected, counted: 0, goal: Counts::new(), seen: Counts::new(), looked_at: 0 }
+    pub(crate) fn new(scenario: &'l Scenario, expected: &'l Outcome, timers: Timers) -> Led<'l> {
+        Led {
+            scenario,
+            expected,
+            counted: 0,
+            goal: Counts::new(),
+            seen: Counts::new(),
+            looked_at: 0,
+            timers,
+            script: Time::START,
+            lag: Duration::ZERO,
+            lags: Lags::new(),
+        }
+    }
+
+    /// How late the script was, once the replay is over.
+    pub(crate) fn into_lags(self) -> Lags {
+        self.lags
     }
 
     fn step(&self, place: StepPlace) -> Option<&'l jetlag_runner::StepRun> {
@@ -97,7 +126,7 @@ impl<'l> Led<'l> {
         Ok(any)
     }
 
-    /// Waits whether something comes that nobody expects.
+    /// Waits whether something comes after all that was expected.
     fn be_quiet<B: Backend>(&mut self, world: &mut World<B>) -> Result<(), WorldError> {
         let end = world.now() + QUIET;
         world.run_until(end, |_| false)?;
@@ -112,24 +141,32 @@ impl<'l> Led<'l> {
 
     /// Lets time run to `to`, and sees what comes of it.
     fn run_to<B: Barrier>(&mut self, world: &mut World<B>, place: StepPlace, to: Time) -> Result<(), WorldError> {
-        // A real server's clock may be there already.
-        world.run_until(to, |_| false)?;
-        let answered = self.wait(world, place)?;
-        world.backend_mut().barrier(answered)?;
-        match self.next_command(place) {
-            // Time that goes by is quiet enough, and what comes in it is looked at then.
-            Some(Command::Advance(_) | Command::Settle) => Ok(()),
-            _ => self.be_quiet(world),
+        self.lags.insert((place.block, place.step), self.lag);
+        self.script = to;
+        // What was sent late falls due late. A real server's clock may be there already.
+        world.run_until(to + self.lag, |_| false)?;
+        self.wait(world, place)?;
+        if !matches!(self.next_command(place), Some(Command::Advance(_) | Command::Settle)) {
+            let all_fired = world.now() + self.timers.all_fired();
+            world.run_until(all_fired, |_| false)?;
         }
+        self.end_step(world, place, true)
+    }
+
+    /// Sees to it that the server has acted on everything, and how late it is.
+    fn end_step<B: Barrier>(&mut self, world: &mut World<B>, place: StepPlace, answered: bool) -> Result<(), WorldError> {
+        world.backend_mut().barrier(answered)?;
+        self.lag = self.lag.max(world.now().since(self.script));
+        if self.next_command(place).is_none() { self.be_quiet(world) } else { Ok(()) }
     }
 }
 
 impl<B: Barrier> Pace<B> for Led<'_> {
     fn after_step(&mut self, world: &mut World<B>, place: StepPlace) -> Result<(), WorldError> {
+        self.lags.insert((place.block, place.step), self.lag);
         world.finish_instant()?;
         let answered = self.wait(world, place)?;
-        world.backend_mut().barrier(answered)?;
-        if self.next_command(place).is_none() { self.be_quiet(world) } else { Ok(()) }
+        self.end_step(world, place, answered)
     }
 
     fn advance_to(&mut self, world: &mut World<B>, place: StepPlace, to: Time) -> Result<(), WorldError> {

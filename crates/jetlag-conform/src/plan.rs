@@ -12,8 +12,8 @@ use jetlag_trace::{Key, Kind, Record};
 
 use crate::compare::{Comparison, Difference};
 use crate::late::{LateServer, Pattern};
-use crate::led::{Barrier, Led};
-use crate::ratio::{Ratio, candidates};
+use crate::led::{Barrier, Lags, Led};
+use crate::ratio::{Ratio, can_tell, candidates};
 use crate::slack::{Band, Timers, bands};
 
 /// How long an answer that comes at once may take, where no answer is expected to stay away.
@@ -36,6 +36,8 @@ pub(crate) enum Unplayable {
          time between them, or declare `conform: no - reason`"
     )]
     Race { ratio: Ratio, at: Box<Turn> },
+    #[error("at pace {ratio} the script may be late by {lag}, which is too near to what the server times; have it time something longer")]
+    Blurred { ratio: Ratio, lag: Duration },
     #[error("a minimum of the server leaves no pace at which to replay it")]
     NoPace,
 }
@@ -137,13 +139,18 @@ impl<'s> Lead<'s> {
         let bands = bands(paced.trace.records(), self.timers);
         let patience = if paced.trace.records().iter().any(is_unanswered) { SHORT_PATIENCE } else { PATIENCE };
         let plan = Plan { lead: self, ratio, scaled, paced, bands, patience };
-        if let Some(difference) = plan.difference(&plan.paced) {
+        if let Some(difference) = plan.difference(&plan.paced, &Lags::new()) {
             return Err(Unplayable::Sensitive { ratio, at: difference.into() });
         }
         for pattern in Pattern::ALL {
             let late = LateServer::new(self.options.version, *pattern, self.timers, patience);
-            if let Some(difference) = plan.difference(&plan.replay(late)) {
+            let (seen, lags) = plan.replay(late);
+            if let Some(difference) = plan.difference(&seen, &lags) {
                 return Err(Unplayable::Race { ratio, at: difference.into() });
+            }
+            let lag = lags.into_values().max().unwrap_or_default();
+            if !can_tell(self.scenario, ratio, lag) {
+                return Err(Unplayable::Blurred { ratio, lag });
             }
         }
         Ok(plan)
@@ -152,12 +159,14 @@ impl<'s> Lead<'s> {
 
 impl Plan<'_> {
     /// Replays the scenario on a server that has just started and holds nothing.
-    pub(crate) fn replay<B: Barrier>(&self, server: B) -> Outcome {
-        run_on(server, &self.scaled, &self.lead.options, &mut Led::new(&self.scaled, &self.paced))
+    pub(crate) fn replay<B: Barrier>(&self, server: B) -> (Outcome, Lags) {
+        let mut led = Led::new(&self.scaled, &self.paced, self.lead.timers);
+        let outcome = run_on(server, &self.scaled, &self.lead.options, &mut led);
+        (outcome, led.into_lags())
     }
 
     /// Where a replay is not what the simulator says.
-    pub(crate) fn difference(&self, seen: &Outcome) -> Option<Difference> {
+    pub(crate) fn difference(&self, seen: &Outcome, lags: &Lags) -> Option<Difference> {
         let comparison = Comparison {
             scenario: self.lead.scenario,
             version: self.lead.options.version,
@@ -166,7 +175,7 @@ impl Plan<'_> {
             bands: &self.bands,
             ratio: self.ratio,
         };
-        comparison.difference(seen)
+        comparison.difference(seen, lags)
     }
 }
 

@@ -81,8 +81,8 @@ impl Ratio {
         Ratio { numerator: self.numerator.saturating_mul(times), denominator: self.denominator }
     }
 
-    fn is_at_most_one(self) -> bool {
-        self.numerator <= self.denominator
+    fn is_below_one(self) -> bool {
+        self.numerator < self.denominator
     }
 }
 
@@ -103,12 +103,18 @@ pub(crate) fn candidates(scenario: &Scenario) -> Vec<Ratio> {
     let (timed, minimums) = (timed(scenario), minimums(scenario));
     let keeps_minimums = |ratio: Ratio| minimums.iter().all(|(duration, least)| duration < least || ratio.of(*duration) >= *least);
     // Nothing is made slower than real for being told apart: then order alone is compared.
-    let resolves = |ratio: Ratio| !ratio.is_at_most_one() || ratio == Ratio::ONE || timed.iter().all(|it| ratio.of(*it) >= RESOLUTION);
+    let resolves = |ratio: Ratio| !ratio.is_below_one() || timed.iter().all(|it| ratio.of(*it) >= RESOLUTION);
     if ends_a_life(scenario) {
         // Storage stamps messages in the wall clock's own seconds, and a start takes as long as it takes.
         return vec![Ratio::ONE];
     }
     Ratio::TIDY.iter().copied().filter(|ratio| keeps_minimums(*ratio) && resolves(*ratio)).collect()
+}
+
+/// Whether what the server times can still be told from what it should be when the script is late by `lag`.
+pub(crate) fn can_tell(scenario: &Scenario, ratio: Ratio, lag: Duration) -> bool {
+    // A timer that does not wait at all, armed late by the lag, still has to come clearly before it is due.
+    !ratio.is_below_one() || timed(scenario).into_iter().all(|it| ratio.of(it) >= lag * 2)
 }
 
 /// Whether the server is stopped or killed.
