@@ -20,20 +20,20 @@ pub(crate) struct Outcome {
 }
 
 /// A server with the memory stream S, its consumer C, a client that listens to the pulls' inbox, and a clock that stands unless moved.
-#[derive(Clone)]
 pub(crate) struct Server {
     core: Core,
-    pub(crate) now: Time,
+    now: Time,
 }
 
 impl Server {
-    /// The consumer waits `ack_wait` and limits nothing.
-    pub(crate) fn new(ack_wait: Duration) -> Server {
+    /// The consumer waits `ack_wait` and limits nothing; the stream keeps the newest `max_msgs`, or all if that is -1.
+    pub(crate) fn new(ack_wait: Duration, max_msgs: i64) -> Server {
         let core = Core::open(CoreConfig::default(), Stored::default(), both(Time::START));
         let mut server = Server { core, now: Time::START };
         server.input(Input::Connect { conn: CONN, options: ConnectOptions::default() });
         server.input(Input::Subscribe { conn: CONN, sid: Sid(1), subject: "inbox".into(), queue: None });
-        server.publish(Message::new("$JS.API.STREAM.CREATE.S", r#"{"name":"S","subjects":["s"],"storage":"memory"}"#));
+        let stream = format!(r#"{{"name":"S","subjects":["s"],"storage":"memory","max_msgs":{max_msgs}}}"#);
+        server.publish(Message::new("$JS.API.STREAM.CREATE.S", stream));
         let ns = ack_wait.as_nanos();
         let consumer = format!(
             r#"{{"stream_name":"S","config":{{"durable_name":"C","ack_policy":"explicit","ack_wait":{ns},"max_ack_pending":-1,"max_deliver":-1}}}}"#
