@@ -10,6 +10,8 @@ mod max_deliver;
 mod no_message_lost;
 mod redelivery_deadline;
 mod settled;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
