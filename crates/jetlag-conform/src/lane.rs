@@ -3,7 +3,8 @@
 //! A real server reads a connection in order, but hands most of what it reads to queues of their own: acknowledgements, pull requests,
 //! API requests and publishes each have one, and these are not ordered against each other. A command that was sent is no barrier: an info
 //! right after an unconfirmed ack was stale in 168 of 200 tries. So what must happen in order is kept in order by waiting:
-//! - within one lane (same connection, same queue) nothing needs to be done;
+//! - within one lane (same connection, same queue) nothing needs to be done, except that a publish is given [`PUBLISH_PAUSE`] after a flush,
+//!   so that consumers have seen its message before the next one is stored: num_pending tells;
 //! - when the connection changes, the earlier one is flushed (PING, PONG): then the server has read it;
 //! - when the queue changes, the sender pauses [`ORDER_PAUSE`] after that flush: then the queue has been worked off;
 //! - before the next command of a script, everything is flushed and the pause is [`COMMAND_PAUSE`], unless an answer said that the queue was
@@ -13,6 +14,9 @@ use std::time::Duration;
 
 use jetlag_core::Input;
 use jetlag_model::{AckToken, ConnId};
+
+/// The pause between two publishes.
+pub(crate) const PUBLISH_PAUSE: Duration = Duration::from_micros(200);
 
 /// The pause between inputs that go to different queues of the server.
 pub(crate) const ORDER_PAUSE: Duration = Duration::from_millis(1);
@@ -69,11 +73,12 @@ impl Lane {
     /// What has to be done between an input of this lane and one of `next`.
     pub(crate) fn before(self, next: Lane) -> Wait {
         match (self == next, self.queue) {
+            (_, Queue::Publish) if next.queue == Queue::Publish => Wait::FlushAndPause(PUBLISH_PAUSE),
             (true, _) => Wait::Nothing,
             (false, Queue::None) if self.conn == next.conn => Wait::Nothing,
             (false, Queue::None) => Wait::Flush,
             (false, queue) if queue == next.queue => Wait::Flush,
-            (false, _) => Wait::FlushAndPause,
+            (false, _) => Wait::FlushAndPause(ORDER_PAUSE),
         }
     }
 }
@@ -85,8 +90,8 @@ pub(crate) enum Wait {
     Nothing,
     /// That the server has read what was sent.
     Flush,
-    /// That, and [`ORDER_PAUSE`].
-    FlushAndPause,
+    /// That, and so long after it.
+    FlushAndPause(Duration),
 }
 
 fn queue_of(subject: &str) -> Queue {
@@ -117,15 +122,15 @@ mod tests {
         for (first, second, wait) in [
             (ack(1), ack(1), Wait::Nothing),
             (ack(1), ack(2), Wait::Flush),
-            (ack(1), pull(1), Wait::FlushAndPause),
-            (ack(1), publish(1, "$JS.API.CONSUMER.INFO.S.C"), Wait::FlushAndPause),
-            (ack(1), subscribe(1), Wait::FlushAndPause),
+            (ack(1), pull(1), Wait::FlushAndPause(ORDER_PAUSE)),
+            (ack(1), publish(1, "$JS.API.CONSUMER.INFO.S.C"), Wait::FlushAndPause(ORDER_PAUSE)),
+            (ack(1), subscribe(1), Wait::FlushAndPause(ORDER_PAUSE)),
             (subscribe(1), pull(1), Wait::Nothing),
             (subscribe(1), publish(2, "orders.1"), Wait::Flush),
-            (publish(1, "orders.1"), publish(1, "orders.2"), Wait::Nothing),
-            (publish(1, "orders.1"), publish(2, "orders.2"), Wait::Flush),
-            (publish(1, "orders.1"), pull(2), Wait::FlushAndPause),
-            (end(1), publish(2, "orders.1"), Wait::FlushAndPause),
+            (publish(1, "orders.1"), publish(1, "orders.2"), Wait::FlushAndPause(PUBLISH_PAUSE)),
+            (publish(1, "orders.1"), publish(2, "orders.2"), Wait::FlushAndPause(PUBLISH_PAUSE)),
+            (publish(1, "orders.1"), pull(2), Wait::FlushAndPause(ORDER_PAUSE)),
+            (end(1), publish(2, "orders.1"), Wait::FlushAndPause(ORDER_PAUSE)),
         ] {
             assert_eq!(Lane::of(&first).unwrap().before(Lane::of(&second).unwrap()), wait, "{first:?} then {second:?}");
         }

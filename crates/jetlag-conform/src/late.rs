@@ -16,8 +16,11 @@ use crate::slack::Timers;
 /// The wall clock at the start of a run: that of the simulator, 2026-01-01T00:00:00Z.
 const STARTED: WallTime = WallTime::from_unix_nanos(1_767_225_600_000_000_000);
 
-/// What a frame costs, at most: in the lane of the one before, and in another.
-const FRAME: (Duration, Duration) = (Duration::from_micros(100), Duration::from_millis(2));
+/// What a frame costs, at most, besides the pause before it.
+const FRAME: Duration = Duration::from_micros(100);
+
+/// What a flush costs, at most.
+const FLUSH: Duration = Duration::from_micros(300);
 
 /// How late the world wakes up, at most.
 const WAKE: Duration = Duration::from_millis(1);
@@ -68,6 +71,10 @@ impl Pattern {
             Pattern::Drawn(seed) => drawn(seed, !key, most),
         }
     }
+}
+
+fn of_std(duration: std::time::Duration) -> Duration {
+    Duration::from_nanos(i64::try_from(duration.as_nanos()).unwrap_or(i64::MAX))
 }
 
 /// Up to `most`, the same for the same seed and key.
@@ -175,12 +182,14 @@ impl Backend for LateServer {
     }
 
     fn input(&mut self, input: Input) -> Result<(), BackendError> {
-        let waits = match (self.last, Lane::of(&input)) {
-            (Some(last), Some(next)) => last.before(next) != Wait::Nothing,
-            _ => false,
-        };
-        self.last = Lane::of(&input);
-        self.pass(if waits { FRAME.1 } else { FRAME.0 });
+        let next = Lane::of(&input);
+        let wait = self.last.zip(next).map_or(Wait::Nothing, |(last, next)| last.before(next));
+        self.last = next.or(self.last);
+        self.pass(match wait {
+            Wait::Nothing => FRAME,
+            Wait::Flush => FRAME + FLUSH,
+            Wait::FlushAndPause(pause) => FRAME + FLUSH + of_std(pause) + of_std(pause),
+        });
         let now = at(self.now);
         self.running("take an input")?.handle_input(now, input);
         Ok(())
@@ -236,7 +245,7 @@ impl Backend for LateServer {
 impl Barrier for LateServer {
     fn barrier(&mut self, answered: bool) -> Result<(), BackendError> {
         if let Some(lane) = self.last.take() {
-            self.pass(if lane.needs_pause(answered) { BARRIER } else { FRAME.1 });
+            self.pass(if lane.needs_pause(answered) { BARRIER } else { FLUSH });
         }
         Ok(())
     }

@@ -27,9 +27,12 @@ const SHORT_PATIENCE: Duration = Duration::from_millis(50);
 pub(crate) enum Unplayable {
     #[error("the simulator itself does not give the file's transcript ({0}); `jetlag run` shows it")]
     Fails(String),
-    #[error("it takes {takes} at pace {ratio}, and {longest} is the most; shorten it, or declare `conform: no - reason`")]
-    TooLong { ratio: Ratio, takes: Duration, longest: Duration },
-    #[error("at pace {ratio} the simulator prints something else, so a duration does not scale: {at}")]
+    #[error(
+        "it takes {takes} at pace {ratio}, and {longest} is the most; shorten it, or declare `conform: no - reason`{}",
+        faster.as_ref().map(|faster| format!(" (a faster pace is none: {faster})")).unwrap_or_default()
+    )]
+    TooLong { ratio: Ratio, takes: Duration, longest: Duration, faster: Option<Box<Unplayable>> },
+    #[error("at pace {ratio} the simulator itself prints something else, so a duration does not scale: {at}")]
     Sensitive { ratio: Ratio, at: Box<Turn> },
     #[error(
         "at pace {ratio} a server that is a little late prints something else, so two events are too near each other: {at}; put more \
@@ -111,18 +114,18 @@ impl<'s> Lead<'s> {
     ///
     /// When there is none: what stands in the way at the slowest pace that was tried.
     pub(crate) fn fastest(&self) -> Result<Plan<'_>, Unplayable> {
-        let mut in_the_way = Unplayable::NoPace;
+        let mut in_the_way = None;
         for ratio in candidates(self.scenario) {
             match self.at(ratio) {
                 Ok(plan) => return Ok(plan),
-                Err(too_long @ Unplayable::TooLong { .. }) => {
-                    // Slower ones take longer still.
-                    return Err(if in_the_way == Unplayable::NoPace { too_long } else { in_the_way });
+                // Slower ones take longer still.
+                Err(Unplayable::TooLong { ratio, takes, longest, .. }) => {
+                    return Err(Unplayable::TooLong { ratio, takes, longest, faster: in_the_way.map(Box::new) });
                 }
-                Err(other) => in_the_way = other,
+                Err(other) => in_the_way = Some(other),
             }
         }
-        Err(in_the_way)
+        Err(in_the_way.unwrap_or(Unplayable::NoPace))
     }
 
     /// The replay at this pace.
@@ -134,7 +137,7 @@ impl<'s> Lead<'s> {
         let scaled = self.scenario.scaled(ratio.numerator.into(), ratio.denominator.into());
         let paced = run_simulated(&scaled, &self.options);
         if paced.virtual_time > self.longest {
-            return Err(Unplayable::TooLong { ratio, takes: paced.virtual_time, longest: self.longest });
+            return Err(Unplayable::TooLong { ratio, takes: paced.virtual_time, longest: self.longest, faster: None });
         }
         let bands = bands(paced.trace.records(), self.timers);
         let patience = if paced.trace.records().iter().any(is_unanswered) { SHORT_PATIENCE } else { PATIENCE };

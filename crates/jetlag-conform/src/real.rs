@@ -18,7 +18,7 @@ use jetlag_wire::{ClientFrame, ConnectOptions, ServerFrame};
 
 use crate::connection::{Arrival, CloseReason, Connection, ConnectionError, ConnectionTag, Event};
 use crate::find::ServerUrl;
-use crate::lane::{COMMAND_PAUSE, Lane, ORDER_PAUSE, Wait};
+use crate::lane::{COMMAND_PAUSE, Lane, Wait};
 use crate::led::Barrier;
 use crate::server::{ServerError, ServerOptions, ServerProcess};
 
@@ -220,8 +220,8 @@ impl RealServer {
             if wait != Wait::Nothing {
                 self.flush(last.conn)?;
             }
-            if wait == Wait::FlushAndPause {
-                thread::sleep(ORDER_PAUSE);
+            if let Wait::FlushAndPause(pause) = wait {
+                thread::sleep(pause);
             }
         }
         Ok(())

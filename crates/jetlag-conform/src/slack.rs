@@ -22,6 +22,9 @@ const LATE: Duration = Duration::from_millis(40);
 /// What an answer to what was just received costs, at one instant: two frames in different lanes, there and back.
 const HOP: Duration = Duration::from_millis(4);
 
+/// What each of many things at one instant costs those after it.
+const EACH: Duration = Duration::from_micros(500);
+
 /// The lateness of the server's timers, at most.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Timers {
@@ -84,14 +87,14 @@ impl Band {
 /// each link of a chain of answers. How late the script's own commands are is not in it: that is measured.
 pub(crate) fn bands(records: &[Record], timers: Timers) -> Vec<Band> {
     let mut carried = Duration::ZERO;
-    let (mut instant, mut deepest) = (Time::START, 0);
+    let (mut instant, mut deepest, mut many) = (Time::START, 0, 0);
     let mut fired: BTreeSet<&str> = BTreeSet::new();
     let mut depths: Vec<i64> = Vec::with_capacity(records.len());
     let mut bands = Vec::with_capacity(records.len());
     for record in records {
         if record.at != instant {
-            carried = carried + HOP * deepest;
-            (instant, deepest) = (record.at, 0);
+            carried = carried + HOP * deepest + EACH * many;
+            (instant, deepest, many) = (record.at, 0, 0);
             fired.clear();
         }
         if record.kind == Kind::DeadlineFired {
@@ -102,10 +105,12 @@ pub(crate) fn bands(records: &[Record], timers: Timers) -> Vec<Band> {
             }
         }
         let before = record.cause.and_then(|n| usize::try_from(n).ok()).filter(|n| records[*n].at == record.at).map(|n| depths[n]);
-        let depth = before.unwrap_or(0) + i64::from(matches!(record.place, Place::Client(_)));
+        let with_client = i64::from(matches!(record.place, Place::Client(_)));
+        let depth = before.unwrap_or(0) + with_client;
         depths.push(depth);
         deepest = deepest.max(depth);
-        bands.push(Band { early: EARLY, late: LATE + carried + HOP * depth });
+        many += with_client;
+        bands.push(Band { early: EARLY, late: LATE + carried + HOP * depth + EACH * many });
     }
     bands
 }
@@ -140,23 +145,24 @@ mod tests {
         let got = |ms, cause: Option<u64>| Record { cause, ..Record::new(at(ms), Place::client("w1"), Kind::Got) };
         let command = |ms| Record::new(at(ms), Place::Script, Kind::Command);
         let fired = |ms, deadline| Record::new(at(ms), Place::Server, Kind::DeadlineFired).with(Key::Deadline, deadline);
+        // Tenths of milliseconds.
         let rows = [
             (command(0), 0),
-            (got(0, Some(0)), 4),
-            (got(0, Some(1)), 8),
+            (got(0, Some(0)), 45),
+            (got(0, Some(1)), 90),
             // The chain of two is carried on.
-            (command(100), 8),
-            (fired(100, "ack-wait"), 8 + 5),
+            (command(100), 90),
+            (fired(100, "ack-wait"), 90 + 50),
             // Beside the other.
-            (fired(100, "ack-wait"), 8 + 5),
-            (got(100, Some(5)), 8 + 5 + 4),
-            (fired(200, "max-age"), 8 + 5 + 4 + 260),
+            (fired(100, "ack-wait"), 90 + 50),
+            (got(100, Some(5)), 90 + 50 + 45),
+            (fired(200, "max-age"), 90 + 50 + 45 + 2600),
             // What led to it is of another instant.
-            (got(300, Some(7)), 8 + 5 + 4 + 260 + 4),
+            (got(300, Some(7)), 90 + 50 + 45 + 2600 + 45),
         ];
         let records: Vec<_> = rows.iter().map(|(record, _)| record.clone()).collect();
         let late: Vec<_> = bands(&records, Timers { ack_wait: MS(5) }).iter().map(|band| band.late - LATE).collect();
-        assert_eq!(late, rows.map(|(_, late)| MS(late)));
+        assert_eq!(late, rows.map(|(_, late)| Duration::from_micros(late * 100)));
     }
 
     #[test]
