@@ -118,6 +118,15 @@ fn write_row(err: &mut dyn Write, row: &[String; 8], widths: &[usize; 8], verdic
     writeln!(err, "  {deliveries:>w4$}  {redeliveries:>w5$}  {faults:>w6$}  {digest}")
 }
 
+/// Writes which fault rules stayed without effect by chance.
+pub(crate) fn write_unlucky_rules(err: &mut dyn Write, run: &FileRun) -> io::Result<()> {
+    let unlucky = run.outcome.rules.iter().filter(|rule| rule.exempt && rule.hits == 0);
+    unlucky.into_iter().try_for_each(|rule| {
+        let path = run.file.path.display();
+        writeln!(err, "note: {path}: fault {} acts by chance, and did not on any of {} crossings", rule.id, rule.matched)
+    })
+}
+
 /// Writes why a run failed, and the command that fails again.
 pub(crate) fn write_failures(err: &mut dyn Write, run: &FileRun, seed: Option<u64>) -> io::Result<()> {
     let path = run.file.path.display();

@@ -66,7 +66,7 @@ pub(crate) fn run(arguments: &Arguments, out: &mut dyn Write, err: &mut dyn Writ
     }
     let runs: Vec<&FileRun> = reports.iter().filter_map(|report| report.result.as_ref().ok()).collect();
     if let Some(directory) = &arguments.trace {
-        runs.iter().try_for_each(|run| write_trace(directory, run))?;
+        runs.iter().try_for_each(|run| write_trace(directory, run, arguments.seed))?;
     }
     match arguments.format {
         Format::Json => runs.iter().try_for_each(|run| report::write_json(out, run))?,
@@ -74,6 +74,7 @@ pub(crate) fn run(arguments: &Arguments, out: &mut dyn Write, err: &mut dyn Writ
         Format::Human => {}
     }
     for run in &runs {
+        report::write_unlucky_rules(err, run)?;
         exit = exit.and(judge(arguments, run, err)?);
     }
     write_summary(err, &arguments.paths, &runs, arguments.runs, started)?;
@@ -111,13 +112,13 @@ fn judge(arguments: &Arguments, run: &FileRun, err: &mut dyn Write) -> anyhow::R
 }
 
 /// Writes a trace below a directory, under the path of its scenario.
-fn write_trace(directory: &Path, run: &FileRun) -> anyhow::Result<()> {
+fn write_trace(directory: &Path, run: &FileRun, seed: Option<u64>) -> anyhow::Result<()> {
     let below: PathBuf = run.file.path.components().filter(|part| matches!(part, Component::Normal(_))).collect();
     let path = directory.join(below).with_extension("jsonl");
     let parent = path.parent().unwrap_or(directory);
     fs::create_dir_all(parent).with_context(|| format!("{} can not be made", parent.display()))?;
     let mut text = Vec::new();
-    let seed = run.file.scenario.header.seed.to_string();
+    let seed = seed.unwrap_or(run.file.scenario.header.seed).to_string();
     run.outcome.trace.write_jsonl(&mut text, &[("title", &run.file.scenario.header.title), ("seed", &seed)])?;
     fs::write(&path, text).with_context(|| format!("{} can not be written", path.display()))
 }
@@ -135,7 +136,8 @@ fn write_summary(err: &mut dyn Write, paths: &[PathBuf], runs: &[&FileRun], time
         .filter(|(_, count)| *count > 0)
         .map(|(verdict, count)| format!("{count} {verdict}"))
         .collect();
-    let virtual_time = runs.iter().fold(Duration::ZERO, |sum, run| sum + run.outcome.virtual_time);
+    let once = runs.iter().fold(Duration::ZERO, |sum, run| sum + run.outcome.virtual_time);
+    let virtual_time = once * i64::try_from(times).unwrap_or(i64::MAX);
     let wall = Duration::from_millis(i64::try_from(started.elapsed().as_millis()).unwrap_or(i64::MAX));
     let each = if times > 1 { format!(", each {times} times") } else { String::new() };
     let scenarios = if runs.len() == 1 { "scenario" } else { "scenarios" };

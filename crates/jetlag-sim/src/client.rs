@@ -244,7 +244,7 @@ impl Client {
     /// Sends a pull request; its name is `alias`, or `p1`, `p2` and so on.
     ///
     /// # Errors
-    /// When the alias is in use.
+    /// When the alias is in use, or stream or consumer have a name that can not be part of a subject.
     pub fn fetch(
         &mut self,
         stream: &str,
@@ -252,8 +252,11 @@ impl Client {
         request: &PullRequest,
         alias: Option<&str>,
     ) -> Result<(Arc<str>, Vec<Frame>), ClientError> {
-        let Opened { name, inbox, mut frames } = self.open_pull(stream, consumer, request.batch, alias)?;
         let subject = format!("$JS.API.CONSUMER.MSG.NEXT.{stream}.{consumer}");
+        if !is_valid_literal(&subject) {
+            return Err(ClientError::Subject(subject));
+        }
+        let Opened { name, inbox, mut frames } = self.open_pull(stream, consumer, request.batch, alias)?;
         frames.push(Frame::Publish(Message::new(subject, request.body()).with_reply(inbox)));
         Ok((name, frames))
     }
@@ -420,11 +423,13 @@ impl Client {
                 return Err(ClientError::PullExists { client: self.name.clone(), name: alias.into() });
             }
             Some(alias) => alias.into(),
-            None => {
-                let number = self.next_pull;
+            None => loop {
+                let name: Arc<str> = format!("p{}", self.next_pull).into();
                 self.next_pull += 1;
-                format!("p{number}").into()
-            }
+                if self.pull(&name).is_none() {
+                    break name;
+                }
+            },
         };
         // A batch below one still gets one message.
         let missing = u64::try_from(batch).unwrap_or(0).max(1);

@@ -158,6 +158,7 @@ fn mistakes_are_errors_that_say_what_to_do() {
     note(world.stop_worker("none").unwrap_err());
     world.fetch("p", "S", "C", &pull(1, Duration::ZERO), Some("x")).unwrap();
     note(world.fetch("p", "S", "C", &pull(1, Duration::ZERO), Some("x")).unwrap_err());
+    note(world.fetch("p", "a stream", "C", &pull(1, Duration::ZERO), None).unwrap_err());
     world.advance(SECOND).unwrap();
     note(world.advance_to(Time::START).unwrap_err());
     note(world.create_stream(&StreamConfig { name: "T".into(), subjects: vec!["s.>".into()], ..StreamConfig::default() }).unwrap_err());
@@ -177,6 +178,7 @@ fn mistakes_are_errors_that_say_what_to_do() {
             "there is no rule \"none\" to clear; it was never added, or was cleared before",
             "there is no running worker none",
             "p has a pull named x already",
+            "\"$JS.API.CONSUMER.MSG.NEXT.a stream.C\" can not be published to: a subject has no wildcards, no white space and no empty tokens",
             "the run is at 1s already; it can not go to 0s",
             "$JS.API.STREAM.CREATE.T was refused: 400/10065 subjects overlap with an existing stream",
             "the server is down until 2s",
