@@ -1,5 +1,7 @@
 //! Runs a scenario on any server that the simulation can drive: its transcript is compared or blessed, its checks are evaluated. How a real server
 //! is driven is not known here, nor are sockets.
+//!
+//! Internal to jetlag and in lock step with it.
 
 mod api;
 mod checks;

@@ -2,6 +2,8 @@
 //!
 //! A [`World`] holds clients and workers, their links with fault rules, and one server, which is any [`Backend`]: [`Simulated`] in virtual
 //! time, or a real one in real time. The world is the same on both.
+//!
+//! Internal to jetlag and in lock step with it; what users need of it is re-exported by `jetlag`.
 
 mod backend;
 mod client;
