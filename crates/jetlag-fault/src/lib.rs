@@ -1,4 +1,4 @@
-//! Fault rules and verdicts for what crosses a link, and the link queue itself, sans-IO.
+//! Fault rules and verdicts for what crosses a link between a client and a server.
 //!
 //! A driver that moves traffic between clients and a server describes each thing that is about to cross a link as a [`Crossing`],
 //! asks [`Rules::evaluate`] what becomes of it, and does what the [`Verdict`] says. This crate knows nothing of how a server works
@@ -59,13 +59,11 @@
 
 mod crossing;
 mod draw;
-mod link;
 mod rule;
 mod rules;
 mod validate;
 
 pub use crossing::{Crossing, CrossingKind, Direction, Identity};
-pub use link::Link;
 pub use rule::{Cycle, Effect, LostTail, Match, Occurrence, Partition, Probability, Rule, RuleId, When};
 pub use rules::{Action, Fate, Report, Rules, Verdict};
 pub use validate::{Attribute, RuleError};
