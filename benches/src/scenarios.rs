@@ -20,7 +20,8 @@ struct Ran {
 pub(crate) fn define(c: &mut Criterion) {
     let seconds = |count| Time::START + SECOND * count;
     for (name, run, expected) in [
-        ("world/s1/two-acks-lost", s1 as fn() -> Result<Ran, WorldError>, (seconds(2), 3, 0)),
+        ("world/setup/stream-and-consumer", setup as fn() -> Result<Ran, WorldError>, (Time::START, 0, 0)),
+        ("world/s1/two-acks-lost", s1, (seconds(2), 3, 0)),
         ("world/s2/backoff-of-three-steps", s2, (seconds(7), 4, 0)),
         ("world/s3/three-poison-of-ten", s3, (seconds(3), 16, 3)),
     ] {
@@ -54,6 +55,11 @@ fn finish(mut world: World<Simulated>) -> Result<Ran, WorldError> {
         advisories: world.trace().records().iter().filter(|record| record.kind == Kind::Advisory).count(),
         num_ack_pending: info["num_ack_pending"].as_u64().unwrap_or(u64::MAX),
     })
+}
+
+/// What the others have in common.
+fn setup() -> Result<Ran, WorldError> {
+    finish(world(ConsumerConfig::default())?)
 }
 
 /// The acknowledgements of the first two deliveries get lost.
