@@ -302,7 +302,11 @@ impl Core {
     fn fan_out(&mut self, outgoing: &Outgoing) -> bool {
         let to = self.connections.route(&outgoing.to, outgoing.from);
         for (conn, sid) in &to {
-            self.outputs.push_back(Output::Deliver { conn: *conn, sid: *sid, message: outgoing.message.clone() });
+            let mut message = outgoing.message.clone();
+            if !self.connections.options(*conn).headers {
+                message.headers = None;
+            }
+            self.outputs.push_back(Output::Deliver { conn: *conn, sid: *sid, message });
         }
         !to.is_empty()
     }

@@ -116,7 +116,7 @@ impl<'a> ApiRequest<'a> {
 }
 
 /// What a consumer request may do.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ConsumerAction {
     /// Create it or update it.
@@ -149,7 +149,7 @@ impl CreateConsumerRequest {
         struct Outer {
             stream_name: String,
             config: Option<serde_json::Value>,
-            action: ConsumerAction,
+            action: String,
         }
         impl Json for Outer {
             const FIELDS: &'static [&'static str] = &["stream_name", "config", "action"];
@@ -159,8 +159,14 @@ impl CreateConsumerRequest {
             return Err(DecodeError::Invalid("unexpected end of JSON input".into()));
         }
         let outer = Outer::decode(body, strict)?;
+        let action = match outer.action.as_str() {
+            "" => ConsumerAction::CreateOrUpdate,
+            "create" => ConsumerAction::Create,
+            "update" => ConsumerAction::Update,
+            other => return Err(DecodeError::Invalid(format!("unknown consumer action: {other:?}"))),
+        };
         let config = outer.config.map_or_else(|| Ok(ConsumerConfig::default()), |config| ConsumerConfig::decode_value(config, strict))?;
-        Ok(CreateConsumerRequest { stream_name: outer.stream_name, config, action: outer.action })
+        Ok(CreateConsumerRequest { stream_name: outer.stream_name, config, action })
     }
 }
 

@@ -277,6 +277,9 @@ pub struct ConsumerConfig {
     pub filter_subjects: Vec<String>,
     /// How fast.
     pub replay_policy: ReplayPolicy,
+    /// Bits per second that a push consumer may send; 0 for no limit.
+    #[serde(skip_serializing_if = "is_default")]
+    pub rate_limit_bps: u64,
     /// Ack samples, percent as text.
     #[serde(skip_serializing_if = "is_default")]
     pub sample_freq: String,
@@ -363,6 +366,7 @@ impl Json for ConsumerConfig {
         "filter_subject",
         "filter_subjects",
         "replay_policy",
+        "rate_limit_bps",
         "sample_freq",
         "max_waiting",
         "max_ack_pending",
@@ -380,5 +384,5 @@ impl Json for ConsumerConfig {
         "metadata",
     ];
     const NOT_MODELLED: &'static [&'static str] =
-        &["rate_limit_bps", "direct", "sourcing", "pause_until", "priority_groups", "priority_policy", "priority_timeout"];
+        &["direct", "sourcing", "pause_until", "priority_groups", "priority_policy", "priority_timeout"];
 }

@@ -68,6 +68,8 @@ fixed! {
     max_ack_pending_without_acks = 400/10082 "consumer requires ack policy for max ack pending";
     /// A heartbeat below 100 ms.
     small_heartbeat = 400/10083 "consumer idle heartbeat needs to be >= 100ms";
+    /// A rate limit is for push consumers.
+    rate_limit_requires_push = 400/10086 "consumer in pull mode can not have rate limit set";
     /// max_waiting below zero (before 2.12).
     max_waiting_negative = 400/10087 "consumer max waiting needs to be positive";
     /// Heartbeats of a pull consumer belong to its pull requests.

@@ -48,6 +48,7 @@ impl Core {
             if usize::try_from(stream_config.max_consumers).is_ok_and(|max| max > 0 && consumers >= max) {
                 return Err(ApiError::maximum_consumers());
             }
+            consumer::check_modelled(&config)?;
             self.with_stream(now, stream, |stream, cx| {
                 let order = stream.next_consumer_order();
                 let consumer = Consumer::create(&stream.name, order, config, &stream.log, cx);
@@ -70,6 +71,7 @@ impl Core {
         }
         let in_use = old.is_push() && self.connections.interest(&old.deliver_subject);
         consumer::check_update(&old, &config, in_use, rules)?;
+        consumer::check_modelled(&config)?;
         let name = config.name.clone();
         self.with_consumer(now, stream, &name, |consumer, log, cx| consumer.update(config, log, cx));
         Ok(())

@@ -48,6 +48,9 @@ impl Core {
             }
             return self.tell_stream(now, name, true);
         }
+        if config.sealed {
+            return Err(ApiError::stream_invalid_config("stream configuration for create can not be sealed"));
+        }
         self.check_overlap(&config)?;
         self.streams_created += 1;
         let stream = Stream::new(config, self.streams_created, now.wall);

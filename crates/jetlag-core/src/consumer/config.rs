@@ -19,7 +19,6 @@ const INACTIVE_THRESHOLD: Duration = Duration::from_secs(5);
 pub(crate) fn checked(mut config: ConsumerConfig, stream: &StreamConfig, rules: Rules) -> Result<ConsumerConfig, ApiError> {
     set_defaults(&mut config, stream, rules);
     check(&config, stream, rules)?;
-    not_modelled(&config)?;
     if !config.is_durable() && config.inactive_threshold <= Duration::ZERO {
         config.inactive_threshold = INACTIVE_THRESHOLD;
     }
@@ -144,6 +143,9 @@ fn check_push(config: &ConsumerConfig, stream: &StreamConfig) -> Result<(), ApiE
 }
 
 fn check_pull(config: &ConsumerConfig) -> Result<(), ApiError> {
+    if config.rate_limit_bps > 0 {
+        return Err(ApiError::rate_limit_requires_push());
+    }
     if config.max_waiting < 0 {
         return Err(ApiError::max_waiting_negative());
     }
@@ -167,7 +169,7 @@ fn check_filters(config: &ConsumerConfig) -> Result<(), ApiError> {
         return Err(ApiError::duplicate_filters());
     }
     if !config.filter_subject.is_empty() && !is_valid_filter(&config.filter_subject) {
-        return Err(ApiError::stream_invalid_config("nats: invalid subject"));
+        return Err(ApiError::stream_invalid_config("invalid subject"));
     }
     if config.filter_subjects.iter().any(String::is_empty) {
         return Err(ApiError::empty_filter());
@@ -175,7 +177,7 @@ fn check_filters(config: &ConsumerConfig) -> Result<(), ApiError> {
     let filters = config.filters();
     for (index, filter) in filters.iter().enumerate() {
         if !is_valid_filter(filter) {
-            return Err(ApiError::stream_invalid_config("nats: invalid subject"));
+            return Err(ApiError::stream_invalid_config("invalid subject"));
         }
         if filters.iter().enumerate().any(|(other, wider)| other != index && is_subset_of(filter, wider)) {
             return Err(ApiError::overlapping_filters());
@@ -217,13 +219,16 @@ fn check_start(config: &ConsumerConfig) -> Result<(), ApiError> {
     Ok(())
 }
 
-fn not_modelled(config: &ConsumerConfig) -> Result<(), ApiError> {
+/// Refuses what the server would take and this simulator does not model.
+pub(crate) fn check_modelled(config: &ConsumerConfig) -> Result<(), ApiError> {
     let what = if config.flow_control {
         "flow control"
     } else if config.replay_policy != ReplayPolicy::Instant {
         "replay_policy original"
     } else if !config.sample_freq.is_empty() {
         "sample_freq"
+    } else if config.rate_limit_bps > 0 {
+        "rate_limit_bps"
     } else {
         return Ok(());
     };

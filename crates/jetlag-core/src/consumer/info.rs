@@ -12,7 +12,7 @@ impl Consumer {
         self.clamp_pending(log);
         let memory = SequencePair { consumer_seq: self.next_consumer.prev(), stream_seq: self.next_stream.prev() };
         let (delivered, floor) = if cx.rules.has(Rule::InfoFromStore) {
-            (if self.store.has_state() { self.store.delivered() } else { memory }, self.store.floor())
+            (if self.on_disk || self.store.has_state() { self.store.delivered() } else { memory }, self.store.floor())
         } else {
             (memory, self.floor)
         };

@@ -18,7 +18,7 @@ use jetlag_model::{
     AckPolicy, Advisory, ConsumerConfig, ConsumerSeq, Duration, Now, SequencePair, StreamSeq, Time, WallTime, is_subset_of,
 };
 
-pub(crate) use config::{check_update, checked, same_config};
+pub(crate) use config::{check_modelled, check_update, checked, same_config};
 use queue::RedeliveryQueue;
 pub(crate) use store::ConsumerStore;
 use waiting::Waiting;
@@ -77,6 +77,8 @@ pub(crate) struct Consumer {
     inactive: Option<Time>,
 
     store: ConsumerStore,
+    /// Its stored copy is a file, which counts as written from the beginning.
+    on_disk: bool,
     last_delivery: Option<WallTime>,
     last_ack: Option<WallTime>,
 }
@@ -133,6 +135,7 @@ impl Consumer {
             heartbeat: None,
             inactive: None,
             store: ConsumerStore::default(),
+            on_disk: false,
             last_delivery: None,
             last_ack: None,
         }
@@ -141,6 +144,7 @@ impl Consumer {
     /// What creation and recovery have in common.
     fn announce(&mut self, log: &Log, cx: &mut Context) {
         cx.note(Note::ConsumerCreated { at: self.at(), config: Box::new(self.config.clone()) });
+        self.on_disk = log.is_on_disk() && !self.config.mem_storage;
         self.count_pending(log);
         if self.config.is_push() {
             self.active = cx.connections.bound(&self.config.deliver_subject, &self.config.deliver_group);

@@ -80,6 +80,11 @@ impl Log {
         }
     }
 
+    /// Whether it survives a restart.
+    pub(crate) fn is_on_disk(&self) -> bool {
+        self.storage == StorageType::File
+    }
+
     pub(crate) fn len(&self) -> u64 {
         self.entries.len() as u64
     }

@@ -126,9 +126,14 @@ impl Stream {
             return Err(ApiError::message_delete_failed("message delete not permitted"));
         }
         let Some(entry) = self.log.remove(cx.now.mono, seq) else {
-            // A gap inside the stream has a text of its own.
-            let inside = seq >= self.log.first_seq() && seq <= self.log.last_seq() && seq.0 > 0;
-            return Err(if inside { ApiError::sequence_not_found(seq.0) } else { ApiError::message_delete_failed("no message found") });
+            // A file store tells where it looked; a memory store does not.
+            return Err(if self.log.is_on_disk() && seq > self.log.last_seq() {
+                ApiError::message_delete_failed("stream store EOF")
+            } else if self.log.is_on_disk() && seq < self.log.first_seq() {
+                ApiError::message_delete_failed("no message found")
+            } else {
+                ApiError::sequence_not_found(seq.0)
+            });
         };
         self.announce_removed(&[entry], Removal::Delete, cx);
         Ok(())
@@ -151,9 +156,10 @@ impl Stream {
         } else {
             victims.truncate(all.saturating_sub(usize::try_from(keep).unwrap_or(usize::MAX)));
         }
-        if filters.is_empty() && victims.len() == all {
-            let up_to = self.log.last_seq().next();
-            self.log.compact(cx.now.mono, up_to);
+        if filters.is_empty() && (below > 0 || victims.len() == all) {
+            // The stream begins where it was purged to, even beyond its end.
+            let first = if below > 0 { StreamSeq(below) } else { self.log.last_seq().next() };
+            self.log.compact(cx.now.mono, first.max(self.log.first_seq()));
         } else {
             for seq in &victims {
                 self.log.remove(cx.now.mono, *seq);
