@@ -9,6 +9,8 @@ pub(crate) enum Exit {
     BadInput,
     /// Two runs of the same thing differ.
     Nondeterminism,
+    /// A real server does something else.
+    Disagreement,
     /// A scenario or a check failed.
     Failed,
     /// Nothing ran.
@@ -30,6 +32,7 @@ impl Exit {
             Exit::Failed => 1,
             Exit::BadInput => 2,
             Exit::Nondeterminism => 3,
+            Exit::Disagreement => 4,
             Exit::NothingRan => 5,
         }
     }
@@ -51,10 +54,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_first_of_2_3_1_5_counts() {
+    fn the_first_of_2_3_4_1_5_counts() {
         for (exits, code) in [
             (&[Exit::Ok, Exit::Failed, Exit::BadInput, Exit::Nondeterminism][..], 2),
-            (&[Exit::Failed, Exit::Nondeterminism], 3),
+            (&[Exit::Failed, Exit::Disagreement, Exit::Nondeterminism], 3),
+            (&[Exit::Failed, Exit::Disagreement], 4),
             (&[Exit::NothingRan, Exit::Failed], 1),
             (&[Exit::Ok, Exit::NothingRan], 5),
             (&[], 0),

@@ -1,5 +1,6 @@
 //! The `jetlag` command: arguments in, exit code out. Each command is a module.
 
+mod conform;
 mod diagnostics;
 mod exit;
 mod fmt;
@@ -26,6 +27,9 @@ enum Command {
     /// Runs scenarios on the simulator.
     #[command(after_help = exit::HELP)]
     Run(run::Arguments),
+    /// Replays scenarios on a real nats-server and says whether it agrees.
+    #[command(after_help = exit::HELP)]
+    Conform(conform::Arguments),
     /// Puts scenarios into their canonical form.
     #[command(after_help = exit::HELP)]
     Fmt(fmt::Arguments),
@@ -36,6 +40,7 @@ fn main() -> ExitCode {
     let (mut out, mut err) = (anstream::stdout().lock(), anstream::stderr().lock());
     let result = match arguments.command {
         Command::Run(arguments) => run::run(&arguments, &mut out, &mut err),
+        Command::Conform(arguments) => conform::run(&arguments, &mut out, &mut err),
         Command::Fmt(arguments) => fmt::run(&arguments, &mut out, &mut err),
     };
     match result.and_then(|exit| out.flush().map(|()| exit).map_err(Into::into)) {
