@@ -336,6 +336,11 @@ fn the_page_knows_all_that_faults_can_be() {
 fn the_page_knows_all_kinds_and_what_they_know() {
     assert_eq!(owned(first_codes("kinds")), owned(CrossingKind::ALL.iter().map(|kind| kind.as_str())));
     for row in table("kinds") {
+        for kind in codes(row[0]) {
+            let crosses = jetlag_fault::CrossingKind::from_name(kind).map(jetlag_fault::CrossingKind::direction);
+            let said = if row[1] == "up" { jetlag_fault::Direction::Up } else { jetlag_fault::Direction::Down };
+            assert_eq!(crosses, Some(said), "{kind}");
+        }
         for key in ["stream", "consumer", "subject", "stream-seq", "delivery-count"] {
             let said = words(row[2]).contains(key);
             let value = if key.contains('-') { "1" } else { "x" };
