@@ -61,12 +61,7 @@ pub(crate) fn core_dependencies(tree: &Tree) -> Vec<Finding> {
         for dependency in package.dependencies.iter().filter(|dependency| dependency.kind.as_deref() != Some("dev")) {
             missing.retain(|name| *name != dependency.name);
             if !CORE.contains(&dependency.name.as_str()) {
-                findings.push(in_manifest(
-                    tree,
-                    package,
-                    &dependency.name,
-                    "the core depends on jetlag-model and hashbrown alone",
-                ));
+                findings.push(in_manifest(tree, package, &dependency.name, "the core depends on jetlag-model and hashbrown alone"));
             }
             if dependency.name == "hashbrown" && dependency.uses_default_features {
                 findings.push(in_manifest(tree, package, "hashbrown", "the core takes hashbrown with default-features = false"));

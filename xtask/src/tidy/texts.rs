@@ -21,12 +21,15 @@ pub(crate) fn machine_paths(tree: &Tree) -> Vec<Finding> {
     findings
 }
 
-/// A scenario has a title and at least one transcript; what is in them is the runner's to judge.
+/// A scenario has a title and at least one transcript, and a real server has confirmed it; what is in them is the runner's to judge.
 pub(crate) fn scenarios(tree: &Tree) -> Vec<Finding> {
     let mut findings = Vec::new();
     for file in tree.files.iter().filter(|file| file.path.starts_with("scenarios/") && file.path.ends_with(".scn")) {
-        let header = file.text.lines().take_while(|line| !line.trim().is_empty());
-        if !header.into_iter().any(|line| line.strip_prefix("title:").is_some_and(|title| !title.trim().is_empty())) {
+        let header = || file.text.lines().take_while(|line| !line.trim().is_empty());
+        if let Some(line) = header().position(|line| line.starts_with("unconfirmed:")) {
+            findings.push(file.finding(line + 1, "is blessed from the simulator alone: confirm it with `jetlag conform`"));
+        }
+        if !header().any(|line| line.strip_prefix("title:").is_some_and(|title| !title.trim().is_empty())) {
             findings.push(file.finding(1, "has no `title:` in its header"));
         }
         if !file.text.lines().any(|line| line == "----") {
@@ -79,7 +82,12 @@ mod tests {
     fn a_scenario_has_a_title_and_a_transcript() {
         let good = "title: a\n\nstream S\n----\nok\n";
         assert_eq!(judge(scenarios, &[("scenarios/a/b.scn", good), ("scenarios/README.md", "")]), [""; 0]);
-        for bad in ["title: a\n\nstream S\n", "title:\n\nstream S\n----\nok\n", "seed: 1\n\ntitle: late\n----\nok\n"] {
+        for bad in [
+            "title: a\nunconfirmed: x\n\nstream S\n----\nok\n",
+            "title: a\n\nstream S\n",
+            "title:\n\nstream S\n----\nok\n",
+            "seed: 1\n\ntitle: late\n----\nok\n",
+        ] {
             assert_eq!(judge(scenarios, &[("scenarios/a.scn", bad)]).len(), 1, "{bad}");
         }
     }
