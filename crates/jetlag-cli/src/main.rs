@@ -4,6 +4,7 @@ mod conform;
 mod diagnostics;
 mod exit;
 mod fmt;
+mod nats_server;
 mod report;
 mod run;
 
@@ -30,6 +31,8 @@ enum Command {
     /// Replays scenarios on a real nats-server and says whether it agrees.
     #[command(after_help = exit::HELP)]
     Conform(conform::Arguments),
+    /// Fetches and finds real servers to compare with.
+    NatsServer(nats_server::Arguments),
     /// Puts scenarios into their canonical form.
     #[command(after_help = exit::HELP)]
     Fmt(fmt::Arguments),
@@ -41,6 +44,7 @@ fn main() -> ExitCode {
     let result = match arguments.command {
         Command::Run(arguments) => run::run(&arguments, &mut out, &mut err),
         Command::Conform(arguments) => conform::run(&arguments, &mut out, &mut err),
+        Command::NatsServer(arguments) => nats_server::run(&arguments, &mut out, &mut err),
         Command::Fmt(arguments) => fmt::run(&arguments, &mut out, &mut err),
     };
     match result.and_then(|exit| out.flush().map(|()| exit).map_err(Into::into)) {
