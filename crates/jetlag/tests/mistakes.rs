@@ -160,6 +160,15 @@ const MISTAKES: &[Case] = &[
         "100000 things happened at 0s and there is no end: ",
         |error| matches!(error, Error::World(_)),
     ),
+    (
+        |sim| {
+            sim.worker("w1", "ORDERS/WORK", |_| Action::ignore())?;
+            sim.publish("orders.1", "x")?;
+            sim.settle().map(|_| ())
+        },
+        "the run did not settle within ",
+        |error| matches!(error, Error::World(_)),
+    ),
     // Faults.
     (
         |sim| sim.fault(Fault::delay("5").acks()).map(|_| ()),
