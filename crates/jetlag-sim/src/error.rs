@@ -51,6 +51,14 @@ pub enum WorldError {
         /// Where it was to go.
         to: Time,
     },
+    /// A length of time below zero.
+    #[error("{what} of {length} lies in the past; give 0s or more")]
+    Negative {
+        /// What it is the length of.
+        what: &'static str,
+        /// The length.
+        length: Duration,
+    },
     /// Time stands still because things keep happening.
     #[error("{events} things happened at {at} and there is no end: {what} keeps coming back")]
     Loop {

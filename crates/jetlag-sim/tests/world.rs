@@ -1,5 +1,6 @@
 //! The world on the simulated server: order at one instant, faults, workers, errors, and the same bytes twice.
 
+use jetlag_core::LostTail;
 use jetlag_fault::{CrossingKind, Effect, Match, Occurrence, Partition, Rule, When};
 use jetlag_model::{AckKind, AckPolicy, ConsumerConfig, Duration, Message, PullRequest, StreamConfig, Time};
 use jetlag_sim::{
@@ -297,4 +298,15 @@ proptest! {
         let times: Vec<_> = first.trace().records().iter().map(|record| record.at).collect();
         prop_assert!(times.is_sorted(), "time runs forwards");
     }
+}
+
+#[test]
+fn time_below_zero_is_refused() {
+    let mut world = World::new(Simulated::new());
+    let back = Duration::from_secs(-1);
+    let texts =
+        [world.advance(back), world.restart(back), world.kill(back, LostTail::default())].map(|result| result.unwrap_err().to_string());
+    assert_eq!(texts[0], "an advance of -1s lies in the past; give 0s or more");
+    assert_eq!(texts[1..], ["a downtime of -1s lies in the past; give 0s or more"; 2]);
+    assert!(world.is_up());
 }

@@ -213,8 +213,11 @@ impl<B: Backend> World<B> {
     /// Lets time run for this long, and all that is due at the end of it happen.
     ///
     /// # Errors
-    /// When the server fails, or when there is no end of things at one instant.
+    /// When the server fails, when there is no end of things at one instant, or when the length is below zero.
     pub fn advance(&mut self, by: Duration) -> Result<(), WorldError> {
+        if by.is_negative() {
+            return Err(WorldError::Negative { what: "an advance", length: by });
+        }
         self.advance_to(self.now() + by)
     }
 

@@ -14,7 +14,7 @@ impl<B: Backend> World<B> {
     /// The server stops in good order now, and starts again after `downtime`. Its clients come back by themselves, in order of creation.
     ///
     /// # Errors
-    /// When the server is down already, or fails.
+    /// When the server is down already, or fails, or when the downtime is below zero.
     pub fn restart(&mut self, downtime: Duration) -> Result<(), WorldError> {
         self.take_down(None, downtime, None)
     }
@@ -22,7 +22,7 @@ impl<B: Backend> World<B> {
     /// The server dies now, its storage loses `lost`, and it starts again after `downtime`.
     ///
     /// # Errors
-    /// When the server is down already, or fails.
+    /// When the server is down already, or fails, or when the downtime is below zero.
     pub fn kill(&mut self, downtime: Duration, lost: LostTail) -> Result<(), WorldError> {
         self.take_down(Some(lost), downtime, None)
     }
@@ -35,6 +35,9 @@ impl<B: Backend> World<B> {
     pub(super) fn take_down(&mut self, kill: Option<LostTail>, downtime: Duration, by: Option<&RuleId>) -> Result<(), WorldError> {
         if let Some(until) = self.down_until {
             return Err(WorldError::ServerDown(until));
+        }
+        if downtime.is_negative() {
+            return Err(WorldError::Negative { what: "a downtime", length: downtime });
         }
         let until = self.now() + downtime;
         self.down_until = Some(until);
