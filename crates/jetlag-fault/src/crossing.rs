@@ -2,17 +2,8 @@
 
 use std::fmt;
 
-use jetlag_model::{DeliveryCount, StreamSeq};
+use jetlag_model::{DeliveryCount, Direction, StreamSeq};
 use xxhash_rust::xxh3::xxh3_128;
-
-/// Which way something crosses a link.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Direction {
-    /// From the client to the server.
-    Up,
-    /// From the server to the client.
-    Down,
-}
 
 /// What kind of thing crosses a link. Each kind crosses in one direction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -63,7 +63,8 @@ mod rule;
 mod rules;
 mod validate;
 
-pub use crossing::{Crossing, CrossingKind, Direction, Identity};
+pub use crossing::{Crossing, CrossingKind, Identity};
+pub use jetlag_model::Direction;
 pub use rule::{Cycle, Effect, LostTail, Match, Occurrence, Partition, Probability, Rule, RuleId, When};
 pub use rules::{Action, Fate, Report, Rules, Verdict};
 pub use validate::{Attribute, RuleError};

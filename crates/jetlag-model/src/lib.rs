@@ -8,6 +8,7 @@ mod advisory;
 mod answer;
 mod api;
 mod config;
+mod direction;
 mod error_table;
 mod headers;
 mod ids;
@@ -27,6 +28,7 @@ pub use config::{
     AckPolicy, Compression, ConsumerConfig, ConsumerLimits, DeliverPolicy, DiscardPolicy, ReplayPolicy, RetentionPolicy, StorageType,
     StreamConfig,
 };
+pub use direction::Direction;
 pub use error_table::ApiError;
 pub use headers::{Headers, StatusLine};
 pub use ids::{ConnId, ConsumerSeq, DeliveryCount, Sid, StreamSeq};

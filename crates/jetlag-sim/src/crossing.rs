@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use jetlag_fault::{Crossing, CrossingKind};
 use jetlag_model::{AckKind, AckToken, Address, DeliveryCount, Message, Sid, StreamSeq, Time};
-use jetlag_trace::{Direction, Key, Kind, Place, Record};
+use jetlag_trace::{Key, Kind, Place, Record};
 
 use crate::client::{Client, Received, Request};
 
@@ -170,11 +170,8 @@ impl Description {
 
     /// A record about it, on the client's link.
     pub(crate) fn record(&self, at: Time, kind: Kind) -> Record {
-        let direction = match self.kind.direction() {
-            jetlag_fault::Direction::Up => Direction::Up,
-            jetlag_fault::Direction::Down => Direction::Down,
-        };
-        let mut record = Record::new(at, Place::link(self.client.clone(), direction), kind).with(Key::Crossing, self.kind.name());
+        let place = Place::link(self.client.clone(), self.kind.direction());
+        let mut record = Record::new(at, place, kind).with(Key::Crossing, self.kind.name());
         let texts = [(Key::Stream, &self.stream), (Key::Consumer, &self.consumer), (Key::Subject, &self.subject), (Key::Pull, &self.pull)];
         for (key, text) in texts {
             if let Some(text) = text {

@@ -21,8 +21,9 @@ mod record;
 mod trace;
 
 pub use encode::Digest;
+pub use jetlag_model::Direction;
 pub use jsonl::SCHEMA;
 pub use line::{line, quoted, word};
 pub use names::{Key, Kind};
-pub use record::{Direction, Fields, Place, Record, Value};
+pub use record::{Fields, Place, Record, Value};
 pub use trace::{Difference, Trace, first_difference};

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use jetlag_model::{ConnId, ConsumerSeq, DeliveryCount, Duration, Headers, Payload, Sid, StreamSeq, Time};
+use jetlag_model::{ConnId, ConsumerSeq, DeliveryCount, Direction, Duration, Headers, Payload, Sid, StreamSeq, Time};
 
 use crate::{Key, Kind};
 
@@ -109,15 +109,6 @@ impl Place {
             Place::Script | Place::Server => None,
         }
     }
-}
-
-/// Which way something crosses a link.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Direction {
-    /// From the client to the server.
-    Up,
-    /// From the server to the client.
-    Down,
 }
 
 /// What a field holds. Each key is used with one of these, always the same.
