@@ -1,5 +1,6 @@
 //! What a fault rule is: what it acts on, when, and what it does. Whether it makes sense is `validate`, acting is `rules`.
 
+use std::fmt;
 use std::sync::Arc;
 
 use jetlag_model::{DeliveryCount, Duration, StreamSeq, Subject, Time, matches};
@@ -203,6 +204,23 @@ pub enum Partition {
 }
 
 impl Partition {
+    /// All of them.
+    pub const ALL: [Partition; 3] = [Partition::Up, Partition::Down, Partition::Both];
+
+    /// The name in scenarios.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Partition::Up => "up",
+            Partition::Down => "down",
+            Partition::Both => "both",
+        }
+    }
+
+    /// The partition of this name.
+    pub fn from_name(name: &str) -> Option<Partition> {
+        Partition::ALL.into_iter().find(|partition| partition.name() == name)
+    }
+
     /// Whether it cuts this direction.
     pub fn cuts(self, direction: Direction) -> bool {
         match self {
@@ -214,9 +232,10 @@ impl Partition {
 }
 
 /// What the storage of a killed server loses of what it was told last.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum LostTail {
-    /// Nothing.
+    /// Nothing: the process died, the machine lives.
+    #[default]
     Nothing,
     /// What was written in this last length of time.
     Since(Duration),
@@ -224,4 +243,16 @@ pub enum LostTail {
     Last(u64),
     /// Everything.
     All,
+}
+
+impl fmt::Display for LostTail {
+    /// As scenarios write it: `nothing`, `all`, a duration or a number.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            LostTail::Nothing => f.write_str("nothing"),
+            LostTail::All => f.write_str("all"),
+            LostTail::Since(since) => since.fmt(f),
+            LostTail::Last(operations) => operations.fmt(f),
+        }
+    }
 }

@@ -4,7 +4,7 @@ use std::fmt;
 
 use jetlag_model::Duration;
 
-use crate::{CrossingKind, Direction, Effect, Match, Occurrence, Probability, Rule, RuleId};
+use crate::{CrossingKind, Cycle, Direction, Effect, LostTail, Match, Occurrence, Probability, Rule, RuleId};
 
 /// Something a rule can ask of a crossing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -23,16 +23,23 @@ pub enum Attribute {
     DeliveryCount,
 }
 
-impl fmt::Display for Attribute {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+impl Attribute {
+    /// The name in scenarios: the key of the option that asks for it.
+    pub const fn name(self) -> &'static str {
+        match self {
             Attribute::Kind => "kind",
             Attribute::Stream => "stream",
             Attribute::Consumer => "consumer",
             Attribute::Subject => "subject",
             Attribute::StreamSeq => "stream-seq",
             Attribute::DeliveryCount => "delivery-count",
-        })
+        }
+    }
+}
+
+impl fmt::Display for Attribute {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
     }
 }
 
@@ -49,7 +56,7 @@ pub enum RuleError {
     #[error("there is no rule {0:?} to clear; it was never added, or was cleared before")]
     NotThere(RuleId),
     /// A number from 1 that is 0.
-    #[error("{0}=0 can never match; sequences, attempts and counts start at 1")]
+    #[error("the rule can never match: {}", from_one(.0))]
     Zero(&'static str),
     /// An attribute that crossings of the kind do not have.
     #[error("the rule can never match: {kind} has no {attribute}; leave out one of the two")]
@@ -129,88 +136,80 @@ impl Rule {
     /// Whether the rule makes sense by itself.
     ///
     /// # Errors
-    /// The first contradiction found: a rule that can never act, or that says nothing.
+    /// The first of its [contradictions](Rule::contradictions).
     pub fn validate(&self) -> Result<(), RuleError> {
-        if self.id.is_empty() {
-            return Err(RuleError::NoId);
-        }
-        self.validate_match()?;
-        self.validate_when()?;
-        self.validate_effect()
+        self.contradictions().into_iter().next().map_or(Ok(()), Err)
     }
 
-    fn validate_match(&self) -> Result<(), RuleError> {
-        if self.matcher.stream_seq.is_some_and(|seq| seq.0 == 0) {
-            return Err(RuleError::Zero("stream-seq"));
-        }
-        if self.matcher.delivery_count.is_some_and(|count| count.0 == 0) {
-            return Err(RuleError::Zero("delivery-count"));
-        }
-        match self.matcher.kind {
-            None => Ok(()),
-            Some(kind) => match self.matcher.attributes().find(|attribute| !kind.carries(*attribute)) {
-                Some(attribute) => Err(RuleError::NotCarried { kind, attribute }),
-                None => Ok(()),
-            },
+    /// All that makes no sense in the rule by itself: why it can never act, or says nothing. Empty for a good rule.
+    pub fn contradictions(&self) -> Vec<RuleError> {
+        let mut found = Vec::new();
+        found.extend(self.id.is_empty().then_some(RuleError::NoId));
+        self.judge_match(&mut found);
+        self.judge_when(&mut found);
+        self.judge_effect(&mut found);
+        found
+    }
+
+    fn judge_match(&self, found: &mut Vec<RuleError>) {
+        let zero = |what, number: Option<u64>| (number == Some(0)).then_some(RuleError::Zero(what));
+        found.extend(zero("stream-seq", self.matcher.stream_seq.map(|seq| seq.0)));
+        found.extend(zero("delivery-count", self.matcher.delivery_count.map(|count| count.0)));
+        if let Some(kind) = self.matcher.kind {
+            let missing = self.matcher.attributes().filter(|attribute| !kind.carries(*attribute));
+            found.extend(missing.map(|attribute| RuleError::NotCarried { kind, attribute }));
         }
     }
 
-    fn validate_when(&self) -> Result<(), RuleError> {
+    fn judge_when(&self, found: &mut Vec<RuleError>) {
         let when = &self.when;
         match when.occurrence {
-            Some(Occurrence::First(0)) => return Err(RuleError::Zero("first")),
-            Some(Occurrence::Nth(0)) => return Err(RuleError::Zero("nth")),
+            Some(Occurrence::First(0)) => found.push(RuleError::Zero("first")),
+            Some(Occurrence::Nth(0)) => found.push(RuleError::Zero("nth")),
             _ => {}
         }
-        if let Some(probability) = when.probability
-            && !(1..=probability.denominator).contains(&probability.numerator)
-        {
-            return Err(RuleError::BadProbability(probability));
-        }
-        if let Some(from) = when.from.filter(|from| from.is_negative()) {
-            return Err(RuleError::EarlyWindow(from));
-        }
+        let is_one = |chance: &Probability| (1..=chance.denominator).contains(&chance.numerator);
+        found.extend(when.probability.filter(|chance| !is_one(chance)).map(RuleError::BadProbability));
+        found.extend(when.from.filter(|from| from.is_negative()).map(RuleError::EarlyWindow));
         let from = when.from.unwrap_or(Duration::ZERO);
-        if let Some(to) = when.to.filter(|to| *to <= from) {
-            return Err(RuleError::EmptyWindow { from, to });
-        }
-        match when.cycle {
-            Some(cycle) if cycle.active <= Duration::ZERO || cycle.active > cycle.every => {
-                Err(RuleError::BadCycle { every: cycle.every, active: cycle.active })
-            }
-            _ => Ok(()),
+        found.extend(when.to.filter(|to| *to <= from).map(|to| RuleError::EmptyWindow { from, to }));
+        if let Some(Cycle { every, active }) = when.cycle.filter(|cycle| cycle.active <= Duration::ZERO || cycle.active > cycle.every) {
+            found.push(RuleError::BadCycle { every, active });
         }
     }
 
-    fn validate_effect(&self) -> Result<(), RuleError> {
-        let kind = self.matcher.kind;
+    fn judge_effect(&self, found: &mut Vec<RuleError>) {
+        // What the effect says of the kind, where one is asked for.
+        let kind = |bad: fn(&CrossingKind) -> bool, error: fn(CrossingKind) -> RuleError| self.matcher.kind.filter(bad).map(error);
         match &self.effect {
-            Effect::Delay { min, max } if max < min => Err(RuleError::BadRange { min: *min, max: *max }),
-            Effect::Delay { min, .. } if min.is_negative() => Err(RuleError::Negative { what: "by", value: *min }),
-            Effect::Delay { max, .. } => positive("by", *max),
-            Effect::Slow { by } => match kind.filter(|kind| *kind != CrossingKind::Delivery) {
-                Some(kind) => Err(RuleError::NotHandled(kind)),
-                None => positive("by", *by),
-            },
-            Effect::Duplicate { copies: 0 } => Err(RuleError::NoCopies),
-            Effect::ReplyLost => kind.filter(|kind| kind.reply().is_none()).map_or(Ok(()), |kind| Err(RuleError::NoReply(kind))),
-            Effect::Error(_) => {
-                kind.filter(|kind| kind.direction() == Direction::Down).map_or(Ok(()), |kind| Err(RuleError::NotSentByClient(kind)))
+            Effect::Delay { min, max } if max < min => found.push(RuleError::BadRange { min: *min, max: *max }),
+            Effect::Delay { min, .. } if min.is_negative() => found.push(RuleError::Negative { what: "by", value: *min }),
+            Effect::Delay { max, .. } => found.extend(not_positive("by", *max)),
+            Effect::Slow { by } => {
+                found.extend(kind(|kind| *kind != CrossingKind::Delivery, RuleError::NotHandled));
+                found.extend(not_positive("by", *by));
             }
-            Effect::Disconnect { reconnect } => not_negative("reconnect", reconnect.unwrap_or_default()),
-            Effect::Restart { downtime } | Effect::Kill { downtime, .. } => not_negative("downtime", *downtime),
-            Effect::Partition(_) => self.validate_partition(),
-            Effect::Drop | Effect::Duplicate { .. } | Effect::Crash => Ok(()),
+            Effect::Duplicate { copies: 0 } => found.push(RuleError::NoCopies),
+            Effect::ReplyLost => found.extend(kind(|kind| kind.reply().is_none(), RuleError::NoReply)),
+            Effect::Error(_) => found.extend(kind(|kind| kind.direction() == Direction::Down, RuleError::NotSentByClient)),
+            Effect::Disconnect { reconnect } => found.extend(negative("reconnect", reconnect.unwrap_or_default())),
+            Effect::Restart { downtime } => found.extend(negative("downtime", *downtime)),
+            Effect::Kill { downtime, lost } => {
+                found.extend(negative("downtime", *downtime));
+                if let LostTail::Since(since) = lost {
+                    found.extend(negative("lost", *since));
+                }
+            }
+            Effect::Partition(_) => self.judge_partition(found),
+            Effect::Drop | Effect::Duplicate { .. } | Effect::Crash => {}
         }
     }
 
-    fn validate_partition(&self) -> Result<(), RuleError> {
+    fn judge_partition(&self, found: &mut Vec<RuleError>) {
         let kind = self.matcher.kind.map(|_| Attribute::Kind);
-        if let Some(attribute) = kind.into_iter().chain(self.matcher.attributes()).next() {
-            return Err(RuleError::PartialPartition(attribute));
-        }
+        found.extend(kind.into_iter().chain(self.matcher.attributes()).map(RuleError::PartialPartition));
         let counted = matches!(self.when.occurrence, Some(Occurrence::First(_) | Occurrence::Nth(_)));
-        if counted || self.when.probability.is_some() { Err(RuleError::CountedPartition) } else { Ok(()) }
+        found.extend((counted || self.when.probability.is_some()).then_some(RuleError::CountedPartition));
     }
 }
 
@@ -243,8 +242,9 @@ impl CrossingKind {
                 | CrossingKind::AckReply
         );
         match attribute {
-            Attribute::Kind | Attribute::Stream => true,
-            Attribute::Consumer => !matches!(self, CrossingKind::Publish | CrossingKind::PubAck | CrossingKind::Message),
+            Attribute::Kind => true,
+            Attribute::Stream => !matches!(self, CrossingKind::Publish | CrossingKind::ApiReply | CrossingKind::Message),
+            Attribute::Consumer => self != CrossingKind::PubAck && self.carries(Attribute::Stream),
             Attribute::Subject => !matches!(self, CrossingKind::Pull | CrossingKind::Status | CrossingKind::Heartbeat),
             Attribute::StreamSeq => of_a_delivery || matches!(self, CrossingKind::PubAck | CrossingKind::Advisory),
             Attribute::DeliveryCount => of_a_delivery,
@@ -252,10 +252,20 @@ impl CrossingKind {
     }
 }
 
-fn positive(what: &'static str, value: Duration) -> Result<(), RuleError> {
-    if value > Duration::ZERO { Ok(()) } else { Err(RuleError::NotPositive { what, value }) }
+/// What is said of a number that is 0.
+fn from_one(what: &str) -> &'static str {
+    match what {
+        "stream-seq" => "stream sequences count from 1",
+        "delivery-count" => "deliveries are counted from 1",
+        "nth" => "matches are counted from 1",
+        _ => "it would act no times",
+    }
 }
 
-fn not_negative(what: &'static str, value: Duration) -> Result<(), RuleError> {
-    if value.is_negative() { Err(RuleError::Negative { what, value }) } else { Ok(()) }
+fn not_positive(what: &'static str, value: Duration) -> Option<RuleError> {
+    (value <= Duration::ZERO).then_some(RuleError::NotPositive { what, value })
+}
+
+fn negative(what: &'static str, value: Duration) -> Option<RuleError> {
+    value.is_negative().then_some(RuleError::Negative { what, value })
 }

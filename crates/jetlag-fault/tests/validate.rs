@@ -40,11 +40,11 @@ fn contradictions() {
         (Rule { id: "".into(), ..doing(Effect::Drop) }, "the rule has no id; give it one, because transcripts and draws name it"),
         (
             matching(Match { kind: Some(K::Ack), stream_seq: Some(StreamSeq(0)), ..Match::default() }),
-            "stream-seq=0 can never match; sequences, attempts and counts start at 1",
+            "the rule can never match: stream sequences count from 1",
         ),
         (
             matching(Match { delivery_count: Some(DeliveryCount(0)), ..Match::default() }),
-            "delivery-count=0 can never match; sequences, attempts and counts start at 1",
+            "the rule can never match: deliveries are counted from 1",
         ),
         (
             matching(Match { consumer: Some("C".into()), ..kind(K::Publish) }),
@@ -62,8 +62,8 @@ fn contradictions() {
             matching(Match { delivery_count: Some(DeliveryCount(1)), ..kind(K::Status) }),
             "the rule can never match: status has no delivery-count; leave out one of the two",
         ),
-        (when(occurrence(Occurrence::First(0))), "first=0 can never match; sequences, attempts and counts start at 1"),
-        (when(occurrence(Occurrence::Nth(0))), "nth=0 can never match; sequences, attempts and counts start at 1"),
+        (when(occurrence(Occurrence::First(0))), "the rule can never match: it would act no times"),
+        (when(occurrence(Occurrence::Nth(0))), "the rule can never match: matches are counted from 1"),
         (when(probability(0, 3)), "0/3 is no probability; it must be above 0 and at most 1"),
         (when(probability(4, 3)), "4/3 is no probability; it must be above 0 and at most 1"),
         (when(probability(1, 0)), "1/0 is no probability; it must be above 0 and at most 1"),
@@ -88,6 +88,7 @@ fn contradictions() {
         (doing(Effect::Duplicate { copies: 0 }), "copies=0 does nothing; write how many times more it arrives"),
         (doing(Effect::Disconnect { reconnect: Some(secs(-1)) }), "reconnect=-1s lies in the past; write 0s or more"),
         (doing(Effect::Restart { downtime: secs(-1) }), "downtime=-1s lies in the past; write 0s or more"),
+        (doing(Effect::Kill { downtime: secs(0), lost: LostTail::Since(secs(-1)) }), "lost=-1s lies in the past; write 0s or more"),
         (doing(Effect::Slow { by: secs(0) }), "by=0s does nothing; write a length of time above 0s"),
         (
             of_kind(K::Delivery, Effect::ReplyLost),
@@ -119,6 +120,54 @@ fn contradictions() {
         assert_eq!(error.to_string(), expected);
         assert_eq!(Rules::new(1).add(jetlag_model::Time::START, rule), Err(error));
     }
+}
+
+/// Which attributes a kind has is what a driver can know of its crossings.
+#[test]
+fn what_kinds_have() {
+    use Attribute as A;
+    let delivery = [A::Stream, A::Consumer, A::Subject, A::StreamSeq, A::DeliveryCount];
+    for kind in CrossingKind::ALL {
+        use CrossingKind as K;
+        let has: &[Attribute] = match kind {
+            K::Publish | K::ApiReply | K::Message => &[A::Subject],
+            K::Pull | K::Status | K::Heartbeat => &[A::Stream, A::Consumer],
+            K::Api => &[A::Stream, A::Consumer, A::Subject],
+            K::PubAck => &[A::Stream, A::Subject, A::StreamSeq],
+            K::Advisory => &[A::Stream, A::Consumer, A::Subject, A::StreamSeq],
+            K::Delivery | K::Ack | K::Nak | K::InProgress | K::Term | K::Next | K::AckReply => &delivery,
+        };
+        for attribute in delivery {
+            let mut matcher = Match { kind: Some(kind), ..Match::default() };
+            match attribute {
+                A::Kind => continue,
+                A::Stream => matcher.stream = Some("S".into()),
+                A::Consumer => matcher.consumer = Some("C".into()),
+                A::Subject => matcher.subject = Some(Subject::new("a.*").unwrap()),
+                A::StreamSeq => matcher.stream_seq = Some(StreamSeq(1)),
+                A::DeliveryCount => matcher.delivery_count = Some(DeliveryCount(1)),
+            }
+            let expected = if has.contains(&attribute) { Ok(()) } else { Err(RuleError::NotCarried { kind, attribute }) };
+            assert_eq!(matching(matcher).validate(), expected, "{kind} {attribute}");
+        }
+    }
+}
+
+#[test]
+fn all_contradictions_are_found() {
+    let matcher = Match { kind: Some(CrossingKind::Pull), stream_seq: Some(StreamSeq(0)), ..Match::default() };
+    let when = When { occurrence: Some(Occurrence::Nth(0)), to: Some(secs(0)), ..When::default() };
+    let bad = rule(matcher, when, Effect::Slow { by: secs(0) });
+    let expected = [
+        RuleError::Zero("stream-seq"),
+        RuleError::NotCarried { kind: CrossingKind::Pull, attribute: Attribute::StreamSeq },
+        RuleError::Zero("nth"),
+        RuleError::EmptyWindow { from: secs(0), to: secs(0) },
+        RuleError::NotHandled(CrossingKind::Pull),
+        RuleError::NotPositive { what: "by", value: secs(0) },
+    ];
+    assert_eq!(bad.contradictions(), expected);
+    assert_eq!(bad.validate(), Err(RuleError::Zero("stream-seq")));
 }
 
 #[test]
