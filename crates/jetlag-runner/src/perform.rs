@@ -61,11 +61,12 @@ impl<B: Backend> Run<'_, B> {
             Command::Reconnect => self.world.reconnect(&actor)?,
             Command::Crash => self.world.crash(&actor)?,
             Command::Restart(command) => self.world.restart(command.downtime.unwrap_or_default())?,
-            Command::Kill(command) => self.world.kill(command.downtime.unwrap_or_default(), translate::lost_tail(command.lost))?,
+            Command::Kill(command) => {
+                self.world.kill(command.downtime.unwrap_or_default(), translate::lost_tail(command.lost.unwrap_or_default()))?
+            }
             Command::Fault(spec) => {
-                let rule = translate::rule(spec).map_err(|error| jetlag_sim::ClientError::Filter(error.0))?;
-                self.rule_lines.insert(rule.id.clone(), spec.span.line);
-                self.world.add_rule(rule)?;
+                self.rule_lines.insert(spec.rule.id.clone(), spec.span.line);
+                self.world.add_rule(spec.rule.clone())?;
             }
             Command::Clear(id) => self.world.clear_rule(id)?,
             Command::Worker(command) => {

@@ -1,80 +1,19 @@
-//! What a scenario says, in the words of the crates below: fault rules, worker scripts, acknowledgements.
+//! What a scenario says, in the words of the crates below: worker scripts, acknowledgements.
 
 use jetlag_core::ConnectOptions;
-use jetlag_fault as fault;
-use jetlag_model::{AckKind, Duration, Headers, Message, PullRequest, Subject, SubjectError, matches};
+use jetlag_fault::LostTail;
+use jetlag_model::{AckKind, Duration, Headers, Message, PullRequest, matches};
 use jetlag_scenario as scenario;
 use jetlag_sim::{Action, ClientOptions, Delivery, DeliveryRef, Handler, Plan, WorkerOptions};
-use scenario::{AckVerb, ActionKind, FaultEffect, FaultSpec, Lost, Occurrence, Partition};
-
-/// A fault rule.
-///
-/// # Errors
-/// When the subject is no filter.
-pub(crate) fn rule(spec: &FaultSpec) -> Result<fault::Rule, SubjectError> {
-    let matching = &spec.matching;
-    let text = |name: &Option<scenario::Name>| name.as_ref().map(|name| name.text.clone());
-    let matcher = fault::Match {
-        kind: matching.kind.and_then(|kind| fault::CrossingKind::from_name(kind.as_str())),
-        client: text(&matching.client),
-        stream: text(&matching.stream),
-        consumer: text(&matching.consumer),
-        subject: matching.subject.as_deref().map(Subject::new).transpose()?,
-        stream_seq: matching.stream_seq,
-        delivery_count: matching.delivery_count,
-    };
-    let when = fault::When {
-        occurrence: Some(match spec.occurrence() {
-            Occurrence::First(count) => fault::Occurrence::First(count),
-            Occurrence::Nth(nth) => fault::Occurrence::Nth(nth),
-            Occurrence::Always => fault::Occurrence::Always,
-        }),
-        probability: spec
-            .when
-            .probability
-            .map(|chance| fault::Probability { numerator: chance.numerator, denominator: chance.denominator }),
-        from: spec.when.from,
-        to: spec.when.to,
-        cycle: spec.when.cycle.map(|cycle| fault::Cycle { every: cycle.every, active: cycle.active }),
-    };
-    Ok(fault::Rule { id: spec.id.text.clone(), matcher, when, effect: effect(&spec.effect) })
-}
-
-fn effect(effect: &FaultEffect) -> fault::Effect {
-    match effect {
-        FaultEffect::Drop => fault::Effect::Drop,
-        FaultEffect::Delay { min, max } => fault::Effect::Delay { min: *min, max: *max },
-        FaultEffect::Duplicate { copies } => fault::Effect::Duplicate { copies: *copies },
-        FaultEffect::ReplyLost => fault::Effect::ReplyLost,
-        FaultEffect::Error { text } => fault::Effect::Error(text.as_str().into()),
-        FaultEffect::Disconnect { reconnect } => fault::Effect::Disconnect { reconnect: *reconnect },
-        FaultEffect::Partition(partition) => fault::Effect::Partition(match partition {
-            Partition::Up => fault::Partition::Up,
-            Partition::Down => fault::Partition::Down,
-            Partition::Both => fault::Partition::Both,
-        }),
-        FaultEffect::Restart { downtime } => fault::Effect::Restart { downtime: downtime.unwrap_or_default() },
-        FaultEffect::Kill { downtime, lost } => {
-            let lost = match lost {
-                None | Some(Lost::Nothing) => fault::LostTail::Nothing,
-                Some(Lost::All) => fault::LostTail::All,
-                Some(Lost::Since(since)) => fault::LostTail::Since(*since),
-                Some(Lost::Last(operations)) => fault::LostTail::Last(*operations),
-            };
-            fault::Effect::Kill { downtime: downtime.unwrap_or_default(), lost }
-        }
-        FaultEffect::Crash => fault::Effect::Crash,
-        FaultEffect::Slow { by } => fault::Effect::Slow { by: *by },
-    }
-}
+use scenario::{AckVerb, ActionKind};
 
 /// What a killed server loses: messages and consumer state alike.
-pub(crate) fn lost_tail(lost: Option<Lost>) -> jetlag_core::LostTail {
+pub(crate) fn lost_tail(lost: LostTail) -> jetlag_core::LostTail {
     let lost = match lost {
-        None | Some(Lost::Nothing) => jetlag_core::Lost::Nothing,
-        Some(Lost::All) => jetlag_core::Lost::All,
-        Some(Lost::Since(since)) => jetlag_core::Lost::Since(since),
-        Some(Lost::Last(operations)) => jetlag_core::Lost::Operations(operations),
+        LostTail::Nothing => jetlag_core::Lost::Nothing,
+        LostTail::All => jetlag_core::Lost::All,
+        LostTail::Since(since) => jetlag_core::Lost::Since(since),
+        LostTail::Last(operations) => jetlag_core::Lost::Operations(operations),
     };
     jetlag_core::LostTail { messages: lost, consumers: lost }
 }

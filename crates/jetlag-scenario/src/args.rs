@@ -47,7 +47,7 @@ impl<'r, 't> Args<'r, 't> {
     }
 
     /// Reports that an option or flag that was taken makes no sense.
-    pub(crate) fn contradiction(&mut self, key: &str, message: String) {
+    pub(crate) fn contradiction(&mut self, key: &str, message: impl Into<String>) {
         let span = self.taken(key).unwrap_or(self.end);
         self.report.error(span, message, "contradicts the rest");
     }
@@ -328,11 +328,7 @@ impl<'r, 't> Args<'r, 't> {
                 _ => Ok(parsed),
             }),
         };
-        let report = |error: DurationError| {
-            let message = error.to_string();
-            let (message, help) = message.split_once("; ").map_or((message.as_str(), None), |(message, help)| (message, Some(help)));
-            self.report.error(span, message, "expected a duration").help = help.map(str::to_owned);
-        };
+        let report = |error: DurationError| self.report.error_with_help(span, &error.to_string(), "expected a duration");
         parsed.map_err(report).ok()
     }
 

@@ -1,5 +1,6 @@
 //! The commands: one type each, with what a line can say. Reading and printing them is elsewhere.
 
+use jetlag_fault::LostTail;
 use jetlag_model::{DeliveryCount, Duration, Payload, StreamSeq};
 
 use crate::words::words;
@@ -318,20 +319,7 @@ pub struct Kill {
     /// How long it is down.
     pub downtime: Option<Duration>,
     /// What its disk has lost.
-    pub lost: Option<Lost>,
-}
-
-/// What a killed server has lost of what it had stored.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Lost {
-    /// Nothing: the process died, the machine lives.
-    Nothing,
-    /// Everything.
-    All,
-    /// All since so long before.
-    Since(Duration),
-    /// The last so many store operations.
-    Last(u64),
+    pub lost: Option<LostTail>,
 }
 
 /// How time moves.

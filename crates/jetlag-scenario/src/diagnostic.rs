@@ -66,6 +66,12 @@ impl<'a> Report<'a> {
         &mut self.found[at]
     }
 
+    /// Adds a diagnostic from an error's message, of which what follows a semicolon is help.
+    pub(crate) fn error_with_help(&mut self, span: Span, message: &str, label: &str) {
+        let (message, help) = message.split_once("; ").map_or((message, None), |(message, help)| (message, Some(help)));
+        self.error(span, message, label).help = help.map(str::to_owned);
+    }
+
     /// Adds a diagnostic about a word that is none of those known, with the nearest as its help, otherwise all.
     pub(crate) fn unknown(&mut self, span: Span, message: String, label: &str, word: &str, known: &[&str]) {
         let help = match nearest(word, known) {

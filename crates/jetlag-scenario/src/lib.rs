@@ -28,10 +28,15 @@ mod worker;
 pub use bless::{Bless, bless, set_unconfirmed};
 pub use command::{
     AckCommand, AckVerb, Advance, Check, CheckName, ClientCommand, Command, ConsumerCommand, ConsumerPath, DeleteConsumer, DeleteMessage,
-    DeleteStream, DeliveryRef, Fetch, Info, Kill, Lost, Publish, Purge, Request, Restart, StreamCommand, Subscribe, Unsubscribe,
+    DeleteStream, DeliveryRef, Fetch, Info, Kill, Publish, Purge, Request, Restart, StreamCommand, Subscribe, Unsubscribe,
 };
 pub use diagnostic::Diagnostic;
-pub use fault::{CrossingKind, Cycle, FaultEffect, FaultMatch, FaultSpec, FaultWhen, Occurrence, Partition, Probability};
+pub use fault::FaultSpec;
+// What jetlag-conform uses until it names jetlag-fault's own.
+#[doc(hidden)]
+pub use fault::FaultEffect;
+#[doc(hidden)]
+pub use jetlag_fault::LostTail as Lost;
 pub use parse::{parse, parse_bytes};
 pub use print::format;
 pub use scenario::{Block, Conform, Header, Mode, SCRIPT, Scenario, Step, Transcript, VersionCondition};

@@ -2,12 +2,14 @@
 
 use std::fmt::{self, Display, Formatter};
 
+use jetlag_fault::{Effect, LostTail, Occurrence, Rule};
+use jetlag_model::Duration;
+
 use crate::lex::{Positional, Quoted, Value};
 use crate::parse::worker::is_duration;
 use crate::{
-    AckCommand, AckVerb, Action, ActionKind, Advance, Block, Command, Conform, ConsumerPath, DeliveryRef, Diagnostic, FaultEffect,
-    FaultSpec, Fetch, HandlerOption, Header, Info, Kill, Lost, Mode, Name, Occurrence, Publish, Scenario, SettingValue, Settings, Step,
-    Transcript, WorkerCommand, WorkerRule,
+    AckCommand, AckVerb, Action, ActionKind, Advance, Block, Command, Conform, ConsumerPath, DeliveryRef, Diagnostic, FaultSpec, Fetch,
+    HandlerOption, Header, Info, Kill, Mode, Name, Publish, Scenario, SettingValue, Settings, Step, Transcript, WorkerCommand, WorkerRule,
 };
 
 /// The canonical form of a scenario's text.
@@ -313,71 +315,61 @@ impl Display for AckCommand {
     }
 }
 
-impl Display for Lost {
-    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        match self {
-            Lost::Nothing => f.write_str("nothing"),
-            Lost::All => f.write_str("all"),
-            Lost::Since(since) => since.fmt(f),
-            Lost::Last(operations) => operations.fmt(f),
-        }
-    }
-}
-
 impl Display for FaultSpec {
     /// The rule as it is written behind `fault`.
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}", self.id, self.effect)?;
-        option(f, "kind", self.matching.kind.map(|kind| kind.as_str()))?;
-        name_option(f, "client", &self.matching.client)?;
-        name_option(f, "stream", &self.matching.stream)?;
-        name_option(f, "consumer", &self.matching.consumer)?;
-        text_option(f, "subject", self.matching.subject.as_deref())?;
-        option(f, "stream-seq", self.matching.stream_seq)?;
-        option(f, "delivery-count", self.matching.delivery_count)?;
-        match self.when.occurrence {
+        let Rule { id, effect, matcher, when } = &self.rule;
+        write!(f, "{id} ")?;
+        fault_effect(f, effect)?;
+        option(f, "kind", matcher.kind)?;
+        text_option(f, "client", matcher.client.as_deref())?;
+        text_option(f, "stream", matcher.stream.as_deref())?;
+        text_option(f, "consumer", matcher.consumer.as_deref())?;
+        text_option(f, "subject", matcher.subject.as_deref())?;
+        option(f, "stream-seq", matcher.stream_seq)?;
+        option(f, "delivery-count", matcher.delivery_count)?;
+        match when.occurrence {
             Some(Occurrence::First(count)) => write!(f, " first={count}"),
             Some(Occurrence::Nth(place)) => write!(f, " nth={place}"),
             Some(Occurrence::Always) => f.write_str(" always"),
             None => Ok(()),
         }?;
-        option(f, "probability", self.when.probability.map(|p| format!("{}/{}", p.numerator, p.denominator)))?;
-        option(f, "from", self.when.from)?;
-        option(f, "to", self.when.to)?;
-        option(f, "every", self.when.cycle.map(|cycle| cycle.every))?;
-        option(f, "for", self.when.cycle.map(|cycle| cycle.active))
+        option(f, "probability", when.probability.map(|p| format!("{}/{}", p.numerator, p.denominator)))?;
+        option(f, "from", when.from)?;
+        option(f, "to", when.to)?;
+        option(f, "every", when.cycle.map(|cycle| cycle.every))?;
+        option(f, "for", when.cycle.map(|cycle| cycle.active))
     }
 }
 
-impl Display for FaultEffect {
-    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        match self {
-            FaultEffect::Drop => f.write_str("drop"),
-            FaultEffect::Delay { min, max } if min == max => write!(f, "delay by={min}"),
-            FaultEffect::Delay { min, max } => write!(f, "delay by={min}..{max}"),
-            FaultEffect::Duplicate { copies } => {
-                f.write_str("duplicate")?;
-                option(f, "copies", (*copies != 1).then_some(copies))
-            }
-            FaultEffect::ReplyLost => f.write_str("reply-lost"),
-            FaultEffect::Error { text } => write!(f, "error {}", Quoted(text.as_bytes())),
-            FaultEffect::Disconnect { reconnect } => {
-                f.write_str("disconnect")?;
-                option(f, "reconnect", *reconnect)
-            }
-            FaultEffect::Partition(direction) => write!(f, "partition {}", direction.as_str()),
-            FaultEffect::Restart { downtime } => {
-                f.write_str("restart")?;
-                option(f, "downtime", *downtime)
-            }
-            FaultEffect::Kill { downtime, lost } => {
-                f.write_str("kill")?;
-                option(f, "downtime", *downtime)?;
-                option(f, "lost", *lost)
-            }
-            FaultEffect::Crash => f.write_str("crash"),
-            FaultEffect::Slow { by } => write!(f, "slow by={by}"),
+fn fault_effect(f: &mut Formatter<'_>, effect: &Effect) -> fmt::Result {
+    let downtime = |f: &mut Formatter<'_>, downtime: Duration| option(f, "downtime", (!downtime.is_zero()).then_some(downtime));
+    match effect {
+        Effect::Drop => f.write_str("drop"),
+        Effect::Delay { min, max } if min == max => write!(f, "delay by={min}"),
+        Effect::Delay { min, max } => write!(f, "delay by={min}..{max}"),
+        Effect::Duplicate { copies } => {
+            f.write_str("duplicate")?;
+            option(f, "copies", (*copies != 1).then_some(copies))
         }
+        Effect::ReplyLost => f.write_str("reply-lost"),
+        Effect::Error(text) => write!(f, "error {}", Quoted(text.as_bytes())),
+        Effect::Disconnect { reconnect } => {
+            f.write_str("disconnect")?;
+            option(f, "reconnect", *reconnect)
+        }
+        Effect::Partition(partition) => write!(f, "partition {}", partition.name()),
+        Effect::Restart { downtime: down } => {
+            f.write_str("restart")?;
+            downtime(f, *down)
+        }
+        Effect::Kill { downtime: down, lost } => {
+            f.write_str("kill")?;
+            downtime(f, *down)?;
+            option(f, "lost", (*lost != LostTail::Nothing).then_some(lost))
+        }
+        Effect::Crash => f.write_str("crash"),
+        Effect::Slow { by } => write!(f, "slow by={by}"),
     }
 }
 

@@ -1,8 +1,9 @@
 //! Every duration of a scenario: to list them, and to multiply them for a run at another pace.
 
+use jetlag_fault::{Effect, LostTail, Rule};
 use jetlag_model::Duration;
 
-use crate::{AckVerb, ActionKind, Advance, Command, FaultEffect, FaultSpec, Lost, Scenario, SettingValue, WorkerCommand};
+use crate::{AckVerb, ActionKind, Advance, Command, Scenario, SettingValue, WorkerCommand};
 
 impl Scenario {
     /// The same scenario with every duration in its commands multiplied by `numerator / denominator`.
@@ -61,9 +62,9 @@ fn command(command: &mut Command, visit: &mut dyn FnMut(&mut Duration)) {
         Command::Restart(restart) => restart.downtime.iter_mut().for_each(visit),
         Command::Kill(kill) => {
             kill.downtime.iter_mut().for_each(&mut *visit);
-            lost(&mut kill.lost, visit);
+            kill.lost.iter_mut().for_each(|tail| lost(tail, visit));
         }
-        Command::Fault(spec) => fault(spec, visit),
+        Command::Fault(spec) => fault(&mut spec.rule, visit),
         Command::Worker(command) => worker(command, visit),
         Command::Advance(Advance::By(duration) | Advance::To(duration)) => visit(duration),
         Command::DeleteStream(_)
@@ -94,32 +95,26 @@ fn value(value: &mut SettingValue, visit: &mut dyn FnMut(&mut Duration)) {
     }
 }
 
-fn lost(lost: &mut Option<Lost>, visit: &mut dyn FnMut(&mut Duration)) {
-    if let Some(Lost::Since(since)) = lost {
+fn lost(lost: &mut LostTail, visit: &mut dyn FnMut(&mut Duration)) {
+    if let LostTail::Since(since) = lost {
         visit(since);
     }
 }
 
-fn fault(spec: &mut FaultSpec, visit: &mut dyn FnMut(&mut Duration)) {
-    match &mut spec.effect {
-        FaultEffect::Delay { min, max } => [min, max].into_iter().for_each(&mut *visit),
-        FaultEffect::Disconnect { reconnect: duration } | FaultEffect::Restart { downtime: duration } => {
-            duration.iter_mut().for_each(&mut *visit);
-        }
-        FaultEffect::Kill { downtime, lost: tail } => {
-            downtime.iter_mut().for_each(&mut *visit);
+fn fault(rule: &mut Rule, visit: &mut dyn FnMut(&mut Duration)) {
+    match &mut rule.effect {
+        Effect::Delay { min, max } => [min, max].into_iter().for_each(&mut *visit),
+        Effect::Disconnect { reconnect } => reconnect.iter_mut().for_each(&mut *visit),
+        Effect::Restart { downtime } => visit(downtime),
+        Effect::Kill { downtime, lost: tail } => {
+            visit(downtime);
             lost(tail, visit);
         }
-        FaultEffect::Slow { by } => visit(by),
-        FaultEffect::Drop
-        | FaultEffect::Duplicate { .. }
-        | FaultEffect::ReplyLost
-        | FaultEffect::Error { .. }
-        | FaultEffect::Partition(_)
-        | FaultEffect::Crash => {}
+        Effect::Slow { by } => visit(by),
+        Effect::Drop | Effect::Duplicate { .. } | Effect::ReplyLost | Effect::Error(_) | Effect::Partition(_) | Effect::Crash => {}
     }
-    spec.when.from.iter_mut().chain(&mut spec.when.to).for_each(&mut *visit);
-    if let Some(cycle) = &mut spec.when.cycle {
+    rule.when.from.iter_mut().chain(&mut rule.when.to).for_each(&mut *visit);
+    if let Some(cycle) = &mut rule.when.cycle {
         [&mut cycle.every, &mut cycle.active].into_iter().for_each(visit);
     }
 }

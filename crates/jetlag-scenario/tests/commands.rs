@@ -1,10 +1,11 @@
 //! Every command: what is written, what is read, and its canonical form.
 
-use jetlag_model::{DeliveryCount, Duration, StreamSeq};
+use jetlag_fault::{CrossingKind, Cycle, Effect, LostTail, Match, Occurrence, Partition, Probability, When};
+use jetlag_model::{DeliveryCount, Duration, StreamSeq, Subject};
 use jetlag_scenario::{
     AckCommand, AckVerb, Action, ActionKind, Advance, Check, CheckName, ClientCommand, Command, Comparison, Conform, ConsumerPath,
-    CountCondition, CrossingKind, Cycle, DeliveryRef, FaultEffect, FaultMatch, FaultWhen, Fetch, Info, Kill, Lost, Mode, Occurrence,
-    Partition, Probability, Publish, Purge, Request, Scenario, SettingValue, Step, Subscribe, WorkerMatch, format, parse,
+    CountCondition, DeliveryRef, Fetch, Info, Kill, Mode, Publish, Purge, Request, Scenario, SettingValue, Step, Subscribe, WorkerMatch,
+    format, parse,
 };
 
 fn secs(s: i64) -> Duration {
@@ -130,6 +131,8 @@ fn other_spellings_become_canonical() {
         ("client c2 reconnect=yes", "client c2"),
         ("fault f duplicate copies=1", "fault f duplicate"),
         ("fault f delay by=1s..1s", "fault f delay by=1s"),
+        ("fault f restart downtime=0s", "fault f restart"),
+        ("fault f kill lost=nothing downtime=0s", "fault f kill"),
         ("settle\n    # indented", "settle\n# indented"),
         ("( settle )#x", "(settle) #x"),
         ("request a\n\t\t{\n\t\t\tb\n\t\t}", "request a\n  {\n  \tb\n  }"),
@@ -174,7 +177,8 @@ fn commands_carry_what_is_written() {
     assert_eq!(command("check idle ack-floor"), Command::Check(check));
     let body = Some("{\n  \"a\": 1\n}".into());
     assert_eq!(command("request a\n    {\n      \"a\": 1\n    }"), Command::Request(Request { subject: "a".into(), body }));
-    for (text, lost) in [("nothing", Lost::Nothing), ("all", Lost::All), ("2s", Lost::Since(secs(2))), ("3", Lost::Last(3))] {
+    for (text, lost) in [("nothing", LostTail::Nothing), ("all", LostTail::All), ("2s", LostTail::Since(secs(2))), ("3", LostTail::Last(3))]
+    {
         assert_eq!(command(&format!("kill lost={text}")), Command::Kill(Kill { downtime: None, lost: Some(lost) }));
     }
 }
@@ -222,47 +226,54 @@ fn acknowledgements_name_a_delivery() {
 #[test]
 fn faults_have_effect_match_and_when() {
     let fault = |text: &str| match command(text) {
-        Command::Fault(spec) => spec,
+        Command::Fault(spec) => spec.rule,
         other => panic!("{other:?}"),
     };
-    let spec =
-        fault("fault f delay by=1s..2s kind=ack client=w1 stream-seq=1 delivery-count=2 probability=1/3 from=1s to=9s every=2s for=1s");
-    assert_eq!(&*spec.id, "f");
-    assert_eq!(spec.effect, FaultEffect::Delay { min: secs(1), max: secs(2) });
-    let matching = FaultMatch {
+    let rule = fault(
+        "fault f delay by=1s..2s kind=ack client=w1 subject=a.* stream-seq=1 delivery-count=2 probability=1/3 from=1s to=9s every=2s for=1s",
+    );
+    assert_eq!(&*rule.id, "f");
+    assert_eq!(rule.effect, Effect::Delay { min: secs(1), max: secs(2) });
+    let matcher = Match {
         kind: Some(CrossingKind::Ack),
         client: Some("w1".into()),
+        subject: Some(Subject::new("a.*").expect("a filter")),
         stream_seq: Some(StreamSeq(1)),
         delivery_count: Some(DeliveryCount(2)),
-        ..FaultMatch::default()
+        ..Match::default()
     };
-    assert_eq!(spec.matching, matching);
-    let when = FaultWhen {
+    assert_eq!(rule.matcher, matcher);
+    let when = When {
         occurrence: None,
         probability: Some(Probability { numerator: 1, denominator: 3 }),
         from: Some(secs(1)),
         to: Some(secs(9)),
         cycle: Some(Cycle { every: secs(2), active: secs(1) }),
     };
-    assert_eq!(spec.when, when);
-    assert_eq!(fault("fault f partition down").effect, FaultEffect::Partition(Partition::Down));
-    for (text, occurrence) in [
-        ("drop", Occurrence::First(1)),
-        ("drop first=2", Occurrence::First(2)),
-        ("drop nth=2", Occurrence::Nth(2)),
-        ("drop always", Occurrence::Always),
-        ("drop probability=1/2", Occurrence::Always),
-        ("drop probability=1/2 first=1", Occurrence::First(1)),
-        ("drop from=1s", Occurrence::Always),
-        ("drop every=2s for=1s", Occurrence::Always),
-        ("partition up", Occurrence::Always),
-        ("slow by=1s", Occurrence::Always),
-        ("crash client=w1", Occurrence::First(1)),
+    assert_eq!(rule.when, when);
+    for (text, effect) in [
+        ("partition down", Effect::Partition(Partition::Down)),
+        ("duplicate", Effect::Duplicate { copies: 1 }),
+        ("error \"a b\"", Effect::Error("a b".into())),
+        ("disconnect", Effect::Disconnect { reconnect: None }),
+        ("disconnect reconnect=0s", Effect::Disconnect { reconnect: Some(secs(0)) }),
+        ("restart", Effect::Restart { downtime: secs(0) }),
+        ("kill", Effect::Kill { downtime: secs(0), lost: LostTail::Nothing }),
+        ("kill downtime=1s lost=3", Effect::Kill { downtime: secs(1), lost: LostTail::Last(3) }),
+        ("slow by=1s", Effect::Slow { by: secs(1) }),
     ] {
-        assert_eq!(fault(&format!("fault f {text}")).occurrence(), occurrence, "{text}");
+        assert_eq!(fault(&format!("fault f {text}")).effect, effect, "{text}");
+    }
+    for (text, occurrence) in [
+        ("drop", None),
+        ("drop first=2", Some(Occurrence::First(2))),
+        ("drop nth=2", Some(Occurrence::Nth(2))),
+        ("drop always", Some(Occurrence::Always)),
+    ] {
+        assert_eq!(fault(&format!("fault f {text}")).when.occurrence, occurrence, "{text}");
     }
     for kind in CrossingKind::ALL {
-        assert_eq!(fault(&format!("fault f drop kind={}", kind.as_str())).matching.kind, Some(*kind));
+        assert_eq!(fault(&format!("fault f drop kind={kind}")).matcher.kind, Some(kind));
     }
 }
 
@@ -329,16 +340,19 @@ fn blocks_have_transcripts_by_version() {
 
 #[test]
 fn values_know_where_they_stood() {
-    let text = scenario_of("stream ORDERS max-age=10s\nw1: ack S/C:1");
+    let text = scenario_of("stream ORDERS max-age=10s\nw1: ack S/C:1\nfault f drop client=w1");
     let scenario = parse(&text).expect(&text);
     let at = |span: jetlag_scenario::Span| &text[span.range()];
-    let [stream, ack] = &scenario.blocks[1].steps[..] else { panic!("two steps") };
+    let [stream, ack, fault] = &scenario.blocks[1].steps[..] else { panic!("three steps") };
     assert_eq!((stream.line(), at(stream.span)), (7, "stream ORDERS max-age=10s"));
     assert_eq!((ack.line(), at(ack.span), ack.actor.as_ref().map(|actor| at(actor.span))), (8, "w1: ack S/C:1", Some("w1")));
     let Command::Stream(command) = &stream.command else { panic!("{stream}") };
     assert_eq!((at(command.name.span), at(command.settings.0[0].span)), ("ORDERS", "max-age=10s"));
     let Command::Ack(command) = &ack.command else { panic!("{ack}") };
     assert_eq!(at(command.delivery.span), "S/C:1");
+    let Command::Fault(spec) = &fault.command else { panic!("{fault}") };
+    assert_eq!((at(spec.span), at(spec.id().span), at(spec.client_span)), ("f drop client=w1", "f", "w1"));
+    assert_eq!(spec.client().map(|client| at(client.span)), Some("w1"));
     let transcript = &scenario.blocks[1].transcripts[0];
-    assert_eq!((transcript.span.line, at(transcript.span)), (9, "ok\n"));
+    assert_eq!((transcript.span.line, at(transcript.span)), (10, "ok\n"));
 }

@@ -1,10 +1,12 @@
-//! `fault`: effect, match, when, and the combinations that make no sense.
+//! `fault`: effect, match, when, as a rule; and where in the line that is wrong with it which the rule itself can tell.
 
-use jetlag_model::{DeliveryCount, Duration, StreamSeq, is_valid_filter};
+use jetlag_fault::{CrossingKind, Cycle, Effect, Match, Occurrence, Partition, Probability, Rule, RuleError, When};
+use jetlag_model::{DeliveryCount, Duration, StreamSeq, Subject};
 
 use super::step::lost;
 use crate::args::Args;
-use crate::{CrossingKind, Cycle, FaultEffect, FaultMatch, FaultSpec, FaultWhen, Occurrence, Partition, Probability};
+use crate::lex::Word;
+use crate::{FaultSpec, Span};
 
 const EFFECTS: &[&str] =
     &["drop", "delay", "duplicate", "reply-lost", "error", "disconnect", "partition", "restart", "kill", "crash", "slow"];
@@ -19,46 +21,45 @@ pub(super) fn fault(args: &mut Args<'_, '_>) -> Option<FaultSpec> {
         return None;
     }
     let effect = effect(&name, args)?;
-    let matching = matching(args);
-    let when = when(args);
-    let spec = FaultSpec { id, effect, matching, when, span };
-    contradictions(&spec, &name, args);
-    Some(spec)
+    let (matcher, client_span) = matcher(args);
+    let rule = Rule { id: id.text, matcher, when: when(args), effect };
+    contradictions(&rule, span, args);
+    Some(FaultSpec { span, id_span: id.span, client_span, ..FaultSpec::from(rule) })
 }
 
-fn effect(name: &str, args: &mut Args<'_, '_>) -> Option<FaultEffect> {
+fn effect(name: &str, args: &mut Args<'_, '_>) -> Option<Effect> {
     Some(match name {
-        "drop" => FaultEffect::Drop,
+        "drop" => Effect::Drop,
         "delay" => {
             let (min, max) = delay_by(args)?;
-            FaultEffect::Delay { min, max }
+            Effect::Delay { min, max }
         }
-        "duplicate" => FaultEffect::Duplicate { copies: args.count_option("copies", "nothing would be duplicated").unwrap_or(1) },
-        "reply-lost" => FaultEffect::ReplyLost,
-        "error" => FaultEffect::Error { text: args.text("the error's text, such as \"connection refused\"")? },
-        "disconnect" => FaultEffect::Disconnect { reconnect: args.delay_option("reconnect") },
+        "duplicate" => Effect::Duplicate { copies: args.number_option("copies").unwrap_or(1) },
+        "reply-lost" => Effect::ReplyLost,
+        "error" => Effect::Error(args.text("the error's text, such as \"connection refused\"")?.into()),
+        "disconnect" => Effect::Disconnect { reconnect: args.duration_option("reconnect") },
         "partition" => {
             let word = args.word("a direction: up, down or both")?;
             let text = String::from_utf8_lossy(&word.bytes).into_owned();
-            let partition = Partition::from_word(&text);
+            let partition = Partition::from_name(&text);
             if partition.is_none() {
                 let message = format!("no direction `{}`", text.escape_debug());
-                args.report.unknown(word.span, message, "expected up, down or both", &text, Partition::WORDS);
+                args.report.unknown(word.span, message, "expected up, down or both", &text, &Partition::ALL.map(Partition::name));
             }
-            FaultEffect::Partition(partition?)
+            Effect::Partition(partition?)
         }
-        "restart" => FaultEffect::Restart { downtime: args.delay_option("downtime") },
-        "kill" => FaultEffect::Kill { downtime: args.delay_option("downtime"), lost: lost(args) },
-        "crash" => FaultEffect::Crash,
+        "restart" => Effect::Restart { downtime: args.duration_option("downtime").unwrap_or_default() },
+        "kill" => Effect::Kill { downtime: args.duration_option("downtime").unwrap_or_default(), lost: lost(args).unwrap_or_default() },
+        "crash" => Effect::Crash,
         _ => {
             let word = by(args)?;
-            FaultEffect::Slow { by: args.delay(&word)? }
+            Effect::Slow { by: args.duration(&word)? }
         }
     })
 }
 
 /// The value of `by=`, which is not optional.
-fn by(args: &mut Args<'_, '_>) -> Option<crate::lex::Word> {
+fn by(args: &mut Args<'_, '_>) -> Option<Word> {
     let word = args.option("by");
     if word.is_none() && args.taken("by").is_none() {
         args.missing("by=D, such as by=5s");
@@ -71,60 +72,68 @@ fn delay_by(args: &mut Args<'_, '_>) -> Option<(Duration, Duration)> {
     let word = by(args)?;
     let text = String::from_utf8_lossy(&word.bytes).into_owned();
     let Some((min, max)) = text.split_once("..") else {
-        let delay = args.delay(&word)?;
+        let delay = args.duration(&word)?;
         return Some((delay, delay));
     };
+    // Both are read, so that both are reported if wrong.
     let (min, max) = (args.duration_in(min, word.span), args.duration_in(max, word.span));
-    let (min, max) = min.zip(max)?;
-    if min.is_negative() || max < min {
-        args.report.error(word.span, "a delay between these two does not exist", "expected 0s or more, the smaller first");
-        return None;
-    }
-    Some((min, max))
+    min.zip(max)
 }
 
-fn matching(args: &mut Args<'_, '_>) -> FaultMatch {
+/// What the rule acts on, and where its client stands.
+fn matcher(args: &mut Args<'_, '_>) -> (Match, Span) {
     let kind = args.option("kind").and_then(|word| {
         let text = String::from_utf8_lossy(&word.bytes).into_owned();
-        let kind = CrossingKind::from_word(&text);
+        let kind = CrossingKind::from_name(&text);
         if kind.is_none() {
             let message = format!("no kind `{}`", text.escape_debug());
-            args.report.unknown(word.span, message, "expected a kind", &text, CrossingKind::WORDS);
+            args.report.unknown(word.span, message, "expected a kind", &text, &CrossingKind::ALL.map(CrossingKind::name));
         }
         kind
     });
-    FaultMatch {
+    let client = args.identifier_option("client");
+    let client_span = client.as_ref().map(|client| client.span).unwrap_or_default();
+    let matcher = Match {
         kind,
-        client: args.identifier_option("client"),
-        stream: args.name_option("stream"),
-        consumer: args.name_option("consumer"),
-        subject: args.text_option("subject"),
+        client: client.map(|client| client.text),
+        stream: args.name_option("stream").map(|stream| stream.text),
+        consumer: args.name_option("consumer").map(|consumer| consumer.text),
+        subject: subject(args),
         stream_seq: args.number_option("stream-seq").map(StreamSeq),
         delivery_count: args.number_option("delivery-count").map(DeliveryCount),
-    }
+    };
+    (matcher, client_span)
 }
 
-fn when(args: &mut Args<'_, '_>) -> FaultWhen {
-    let first = args.count_option("first", "the rule would never act").map(Occurrence::First);
-    let nth = args.count_option("nth", "matches are counted from 1").map(Occurrence::Nth);
+fn subject(args: &mut Args<'_, '_>) -> Option<Subject> {
+    let subject = Subject::new(args.text_option("subject")?).ok();
+    if subject.is_none() {
+        args.contradiction("subject", "a rule that can never match: no subject matches this filter");
+    }
+    subject
+}
+
+fn when(args: &mut Args<'_, '_>) -> When {
+    let first = args.number_option("first").map(Occurrence::First);
+    let nth = args.number_option("nth").map(Occurrence::Nth);
     let always = args.flag("always").then_some(Occurrence::Always);
+    for (a, b) in [("first", "nth"), ("first", "always"), ("nth", "always")] {
+        if args.taken(a).is_some() && args.taken(b).is_some() {
+            args.contradiction(b, format!("a rule that can never match: `{b}` contradicts `{a}`"));
+        }
+    }
     let probability = args.option("probability").and_then(|word| {
-        let text = String::from_utf8_lossy(&word.bytes).into_owned();
+        let text = String::from_utf8_lossy(&word.bytes);
         let number = |text: &str| text.parse::<u64>().ok().filter(|_| !text.starts_with('+'));
         let parsed = text.split_once('/').and_then(|(p, q)| number(p).zip(number(q)));
-        if parsed.is_none_or(|(p, q)| p == 0 || p > q) {
-            let message = match parsed {
-                Some((0, _)) => "a rule that can never match: its probability is zero".to_owned(),
-                Some(_) => format!("`{text}` is above one"),
-                None => format!("`{}` is no ratio of whole numbers", text.escape_debug()),
-            };
+        if parsed.is_none() {
+            let message = format!("`{}` is no ratio of whole numbers", text.escape_debug());
             args.report.error(word.span, message, "expected P/Q such as 1/10");
-            return None;
         }
         parsed.map(|(numerator, denominator)| Probability { numerator, denominator })
     });
-    let (from, to) = (args.delay_option("from"), args.delay_option("to"));
-    let (every, active) = (args.delay_option("every"), args.delay_option("for"));
+    let (from, to) = (args.duration_option("from"), args.duration_option("to"));
+    let (every, active) = (args.duration_option("every"), args.duration_option("for"));
     let cycle = every.zip(active).map(|(every, active)| Cycle { every, active });
     for (alone, other) in [("every", "for"), ("for", "every")] {
         if let (Some(span), None) = (args.taken(alone), args.taken(other)) {
@@ -132,76 +141,45 @@ fn when(args: &mut Args<'_, '_>) -> FaultWhen {
             args.report.error(span, message, format!("expected {other}=D too")).help("write every=D for=D: active for D out of each D");
         }
     }
-    FaultWhen { occurrence: first.or(nth).or(always), probability, from, to, cycle }
+    When { occurrence: first.or(nth).or(always), probability, from, to, cycle }
 }
 
-/// Reports rules that can never act.
-fn contradictions(spec: &FaultSpec, effect: &str, args: &mut Args<'_, '_>) {
-    let FaultSpec { matching, when, .. } = spec;
-    // Each is a key to point at and why nothing matches.
-    let mut never: Vec<(&str, String)> = Vec::new();
-    for (a, b) in [("first", "nth"), ("first", "always"), ("nth", "always")] {
-        if args.taken(a).is_some() && args.taken(b).is_some() {
-            never.push((b, format!("`{b}` contradicts `{a}`")));
-        }
-    }
-    if let Some(to) = when.to {
-        let from = when.from.unwrap_or(Duration::ZERO);
-        if to <= from {
-            never.push(("to", format!("it ends at {to}, when it has not begun before {from}")));
-        }
-    }
-    if let Some(cycle) = when.cycle {
-        if cycle.active.is_zero() {
-            never.push(("for", "it is active for no time".to_owned()));
-        } else if cycle.active > cycle.every {
-            args.contradiction("for", format!("it is active for {}, but every {} already", cycle.active, cycle.every));
-        }
-    }
-    if matching.stream_seq == Some(StreamSeq(0)) {
-        never.push(("stream-seq", "stream sequences count from 1".to_owned()));
-    }
-    if matching.delivery_count == Some(DeliveryCount(0)) {
-        never.push(("delivery-count", "deliveries are counted from 1".to_owned()));
-    }
-    if matching.subject.as_ref().is_some_and(|subject| !is_valid_filter(subject)) {
-        never.push(("subject", "no subject matches this filter".to_owned()));
-    }
-    if let Some(kind) = matching.kind {
-        for key in ["stream-seq", "delivery-count", "consumer"] {
-            if args.taken(key).is_some() && !has(kind, key) {
-                never.push((key, format!("a {} has no {key}", kind.as_str())));
-            }
-        }
-        let up = is_up(kind);
-        if matches!(spec.effect, FaultEffect::ReplyLost | FaultEffect::Error { .. }) && !up {
-            never.push(("kind", format!("{effect} acts on what a client sends, and a {} comes from the server", kind.as_str())));
-        }
-    }
-    if matches!(spec.effect, FaultEffect::Partition(_)) {
-        for key in ["kind", "stream", "consumer", "subject", "stream-seq", "delivery-count", "first", "nth", "probability"] {
-            if args.taken(key).is_some() {
-                never.push((key, "a partition cuts everything that passes, not single messages".to_owned()));
-            }
-        }
-    }
-    for (key, why) in never {
-        args.contradiction(key, format!("a rule that can never match: {why}"));
+/// Reports what is wrong with the rule as a whole, each at the option that it is about.
+fn contradictions(rule: &Rule, span: Span, args: &mut Args<'_, '_>) {
+    for error in rule.contradictions() {
+        let at = at(&error, args).unwrap_or(span);
+        // The rule is not in use, it stands in a file.
+        let message = error.to_string().replacen("the rule can never match", "a rule that can never match", 1);
+        args.report.error_with_help(at, &message, label(&error));
     }
 }
 
-/// Whether crossings of a kind carry what `key` compares. Where some do and some do not, they do.
-fn has(kind: CrossingKind, key: &str) -> bool {
-    use CrossingKind as K;
-    match key {
-        "delivery-count" => matches!(kind, K::Delivery | K::Ack | K::Nak | K::InProgress | K::Term | K::Next | K::AckReply),
-        "stream-seq" => !matches!(kind, K::Publish | K::Pull | K::Status | K::Heartbeat | K::Api | K::ApiReply | K::Message),
-        _ => !matches!(kind, K::Publish | K::PubAck | K::Message),
-    }
+/// The option that an error is about.
+fn at(error: &RuleError, args: &Args<'_, '_>) -> Option<Span> {
+    let key = match error {
+        RuleError::NoId | RuleError::Taken(_) | RuleError::NotThere(_) => return None,
+        RuleError::Zero(what) | RuleError::NotPositive { what, .. } | RuleError::Negative { what, .. } => what,
+        RuleError::NotCarried { attribute, .. } | RuleError::PartialPartition(attribute) => attribute.name(),
+        RuleError::EarlyWindow(_) => "from",
+        RuleError::EmptyWindow { .. } => "to",
+        RuleError::BadCycle { .. } => "for",
+        RuleError::BadProbability(_) => "probability",
+        RuleError::BadRange { .. } => "by",
+        RuleError::NoCopies => "copies",
+        RuleError::NoReply(_) | RuleError::NotSentByClient(_) | RuleError::NotHandled(_) => "kind",
+        RuleError::CountedPartition => return ["first", "nth", "probability"].into_iter().find_map(|key| args.taken(key)),
+    };
+    args.taken(key)
 }
 
-/// Whether crossings of a kind go from client to server.
-fn is_up(kind: CrossingKind) -> bool {
-    use CrossingKind as K;
-    !matches!(kind, K::PubAck | K::Delivery | K::AckReply | K::Status | K::Heartbeat | K::Advisory | K::ApiReply)
+/// What stands under the place of an error.
+fn label(error: &RuleError) -> &'static str {
+    match error {
+        RuleError::NotPositive { .. } => "expected more than 0s",
+        RuleError::Negative { .. } | RuleError::EarlyWindow(_) => "expected 0s or more",
+        RuleError::NoCopies => "expected 1 or more",
+        RuleError::BadProbability(_) => "expected P/Q such as 1/10",
+        RuleError::BadRange { .. } => "expected the smaller first",
+        _ => "contradicts the rest",
+    }
 }

@@ -1,5 +1,6 @@
 //! One command line, with its body, into a step.
 
+use jetlag_fault::LostTail;
 use jetlag_model::{StreamSeq, WallTime};
 
 use crate::args::Args;
@@ -8,8 +9,8 @@ use crate::lex::{Lexed, Line, Token, Word, lex};
 use crate::settings::{self, Shape};
 use crate::{
     AckCommand, AckVerb, Advance, Check, CheckName, ClientCommand, Command, ConsumerCommand, DeleteConsumer, DeleteMessage, DeleteStream,
-    Fetch, Info, Kill, Lost, Mode, Name, Publish, Purge, Request, Restart, Setting, SettingValue, Settings, Span, Step, StreamCommand,
-    Subscribe, Unsubscribe,
+    Fetch, Info, Kill, Mode, Name, Publish, Purge, Request, Restart, Setting, SettingValue, Settings, Span, Step, StreamCommand, Subscribe,
+    Unsubscribe,
 };
 
 /// The words a command begins with.
@@ -437,14 +438,14 @@ fn ack(word: &str, args: &mut Args<'_, '_>) -> Option<Command> {
 }
 
 /// `lost=nothing|all|D|N`
-pub(super) fn lost(args: &mut Args<'_, '_>) -> Option<Lost> {
+pub(super) fn lost(args: &mut Args<'_, '_>) -> Option<LostTail> {
     let word = args.option("lost")?;
     let text = String::from_utf8_lossy(&word.bytes).into_owned();
     match text.as_str() {
-        "nothing" => Some(Lost::Nothing),
-        "all" => Some(Lost::All),
-        digits if !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()) => args.number(&word).map(Lost::Last),
-        time if time.starts_with(|c: char| c.is_ascii_digit() || c == '-') => args.delay(&word).map(Lost::Since),
+        "nothing" => Some(LostTail::Nothing),
+        "all" => Some(LostTail::All),
+        digits if !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()) => args.number(&word).map(LostTail::Last),
+        time if time.starts_with(|c: char| c.is_ascii_digit() || c == '-') => args.delay(&word).map(LostTail::Since),
         _ => {
             let label = "expected nothing, all, a duration or a number of operations";
             args.report.unknown(word.span, format!("`lost` is never `{}`", text.escape_debug()), label, &text, &["nothing", "all"]);

@@ -10,9 +10,9 @@ pub(super) fn duplicates(scenario: &Scenario, report: &mut Report<'_>) {
     let (mut faults, mut workers) = (Live::new("fault rule", "clear"), Live::new("worker", "stop"));
     for step in steps(scenario) {
         match &step.command {
-            Command::Fault(spec) => faults.begin(&spec.id, report),
+            Command::Fault(spec) => faults.begin(spec.id(), report),
             Command::Clear(id) => faults.end(id, None),
-            Command::Worker(worker) => workers.begin(&worker.name, report),
+            Command::Worker(worker) => workers.begin(worker.name.clone(), report),
             Command::Stop(name) => workers.end(name, None),
             _ => {}
         }
@@ -36,11 +36,11 @@ pub(super) fn references(scenario: &Scenario, report: &mut Report<'_>) {
     for step in steps(scenario) {
         match &step.command {
             Command::Fault(spec) => {
-                faults.names.push(&spec.id);
+                faults.names.push(spec.id());
                 judge_client(spec, &clients, report);
             }
             Command::Clear(id) => faults.end(id, Some(report)),
-            Command::Worker(worker) => workers.names.push(&worker.name),
+            Command::Worker(worker) => workers.names.push(worker.name.clone()),
             Command::Stop(name) => workers.end(name, Some(report)),
             Command::Advance(Advance::By(by)) => passed = passed + *by,
             Command::Advance(Advance::To(to)) if *to < passed => {
@@ -58,26 +58,26 @@ fn steps(scenario: &Scenario) -> impl Iterator<Item = &Step> {
 }
 
 fn judge_client(spec: &FaultSpec, clients: &[&str], report: &mut Report<'_>) {
-    if let Some(client) = spec.matching.client.as_ref().filter(|client| !clients.contains(&client.as_str())) {
+    if let Some(client) = spec.client().filter(|client| !clients.contains(&client.as_str())) {
         let message = format!("a rule that can never match: there is no client `{client}`");
-        report.unknown(client.span, message, "nobody has this name", client, clients);
+        report.unknown(client.span, message, "nobody has this name", &client, clients);
     }
 }
 
 /// The names that are in use at one place of the file.
-struct Live<'a> {
+struct Live {
     what: &'static str,
     /// The command that ends one.
     verb: &'static str,
-    names: Vec<&'a Name>,
+    names: Vec<Name>,
 }
 
-impl<'a> Live<'a> {
-    fn new(what: &'static str, verb: &'static str) -> Live<'a> {
+impl Live {
+    fn new(what: &'static str, verb: &'static str) -> Live {
         Live { what, verb, names: Vec::new() }
     }
 
-    fn begin(&mut self, name: &'a Name, report: &mut Report<'_>) {
+    fn begin(&mut self, name: Name, report: &mut Report<'_>) {
         if let Some(first) = self.names.iter().find(|live| **live == name) {
             let message = format!("there is a {} `{name}` already, since line {}", self.what, first.span.line);
             report.error(name.span, message, "given twice").help(format!("choose another name, or `{} {name}` before", self.verb));
@@ -87,7 +87,7 @@ impl<'a> Live<'a> {
 
     fn end(&mut self, name: &Name, report: Option<&mut Report<'_>>) {
         let before = self.names.len();
-        self.names.retain(|live| *live != name);
+        self.names.retain(|live| live != name);
         if let Some(report) = report.filter(|_| self.names.len() == before) {
             let known: Vec<&str> = self.names.iter().map(|live| live.as_str()).collect();
             report.unknown(name.span, format!("no {} `{name}` at this place", self.what), "not there", name, &known);

@@ -2,13 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use jetlag_model::{DeliveryCount, Duration, Payload, StreamSeq};
+use jetlag_fault::{Attribute, CrossingKind, Cycle, Effect, LostTail, Match, Occurrence, Partition, Probability, Rule, RuleError, When};
+use jetlag_model::{DeliveryCount, Duration, Payload, StreamSeq, Subject};
 use jetlag_scenario::{
     AckCommand, AckVerb, Action, ActionKind, Advance, Block, Check, CheckName, ClientCommand, Command, Comparison, Conform,
-    ConsumerCommand, ConsumerPath, CountCondition, CrossingKind, Cycle, DeleteConsumer, DeleteMessage, DeleteStream, DeliveryRef,
-    FaultEffect, FaultMatch, FaultSpec, FaultWhen, Fetch, HandlerOption, Header, Info, Kill, Lost, Mode, Name, Occurrence, Partition,
-    Probability, Publish, Purge, Request, Restart, SCRIPT, Scenario, Setting, SettingValue, Settings, Span, Step, StreamCommand, Subscribe,
-    Transcript, Unsubscribe, VersionCondition, WorkerCommand, WorkerMatch, WorkerRule,
+    ConsumerCommand, ConsumerPath, CountCondition, DeleteConsumer, DeleteMessage, DeleteStream, DeliveryRef, FaultSpec, Fetch,
+    HandlerOption, Header, Info, Kill, Mode, Name, Publish, Purge, Request, Restart, SCRIPT, Scenario, Setting, SettingValue, Settings,
+    Span, Step, StreamCommand, Subscribe, Transcript, Unsubscribe, VersionCondition, WorkerCommand, WorkerMatch, WorkerRule,
 };
 use proptest::collection::vec;
 use proptest::option::of;
@@ -183,63 +183,83 @@ fn request() -> BoxedStrategy<Request> {
     (text(), of(body)).prop_map(|(subject, body)| Request { subject, body }).boxed()
 }
 
-fn lost() -> impl Strategy<Value = Lost> {
-    prop_oneof![Just(Lost::Nothing), Just(Lost::All), delay().prop_map(Lost::Since), any::<u64>().prop_map(Lost::Last)]
+fn lost() -> impl Strategy<Value = LostTail> {
+    prop_oneof![Just(LostTail::Nothing), Just(LostTail::All), delay().prop_map(LostTail::Since), any::<u64>().prop_map(LostTail::Last)]
 }
 
-fn effect() -> BoxedStrategy<FaultEffect> {
+fn effect() -> BoxedStrategy<Effect> {
+    let longer = || delay().prop_map(|delay| delay + Duration::from_nanos(1));
     prop_oneof![
-        Just(FaultEffect::Drop),
-        (delay(), delay()).prop_map(|(min, more)| FaultEffect::Delay { min, max: min + more }),
-        delay().prop_map(|delay| FaultEffect::Delay { min: delay, max: delay }),
-        (1..4_u64).prop_map(|copies| FaultEffect::Duplicate { copies }),
-        Just(FaultEffect::ReplyLost),
-        text().prop_map(|text| FaultEffect::Error { text }),
-        of(delay()).prop_map(|reconnect| FaultEffect::Disconnect { reconnect }),
-        select(Partition::ALL).prop_map(FaultEffect::Partition),
-        of(delay()).prop_map(|downtime| FaultEffect::Restart { downtime }),
-        (of(delay()), of(lost())).prop_map(|(downtime, lost)| FaultEffect::Kill { downtime, lost }),
-        Just(FaultEffect::Crash),
-        delay().prop_map(|by| FaultEffect::Slow { by }),
+        Just(Effect::Drop),
+        (delay(), longer()).prop_map(|(min, more)| Effect::Delay { min, max: min + more }),
+        longer().prop_map(|delay| Effect::Delay { min: delay, max: delay }),
+        (1..4_u64).prop_map(|copies| Effect::Duplicate { copies }),
+        Just(Effect::ReplyLost),
+        text().prop_map(|text| Effect::Error(text.into())),
+        of(delay()).prop_map(|reconnect| Effect::Disconnect { reconnect }),
+        select(&Partition::ALL[..]).prop_map(Effect::Partition),
+        delay().prop_map(|downtime| Effect::Restart { downtime }),
+        (delay(), lost()).prop_map(|(downtime, lost)| Effect::Kill { downtime, lost }),
+        Just(Effect::Crash),
+        longer().prop_map(|by| Effect::Slow { by }),
     ]
     .boxed()
 }
 
-fn fault() -> BoxedStrategy<FaultSpec> {
-    let kind = prop_oneof![Just(None), select(vec![CrossingKind::Ack, CrossingKind::Nak, CrossingKind::Term]).prop_map(Some)];
-    let subject = select(vec!["a.>", "*", "orders.1", ">"]).prop_map(str::to_owned);
-    let matching = (kind, any::<bool>(), of(name()), of(name()), of(subject), of(1..9_u64), of(1..9_u64)).prop_map(
-        |(kind, client, stream, consumer, subject, seq, count)| FaultMatch {
+fn matcher() -> BoxedStrategy<Match> {
+    let subject = select(vec!["a.>", "*", "orders.1", ">"]).prop_map(|filter| Subject::new(filter).expect("a filter"));
+    let kind = select(&CrossingKind::ALL[..]);
+    (of(kind), any::<bool>(), of(name()), of(name()), of(subject), of(1..9_u64), of(1..9_u64))
+        .prop_map(|(kind, client, stream, consumer, subject, seq, count)| Match {
             kind,
             client: client.then(|| SCRIPT.into()),
-            stream,
-            consumer,
+            stream: stream.map(|stream| stream.text),
+            consumer: consumer.map(|consumer| consumer.text),
             subject,
             stream_seq: seq.map(StreamSeq),
             delivery_count: count.map(DeliveryCount),
-        },
-    );
+        })
+        .boxed()
+}
+
+fn when() -> BoxedStrategy<When> {
     let second = Duration::from_secs(1);
     let occurrence = prop_oneof![(1..9_u64).prop_map(Occurrence::First), (1..9_u64).prop_map(Occurrence::Nth), Just(Occurrence::Always)];
     let probability = (1..9_u64, 0..9_u64).prop_map(|(numerator, more)| Probability { numerator, denominator: numerator + more });
     let cycle = (delay(), delay()).prop_map(move |(active, idle)| Cycle { every: active + second + idle, active: active + second });
-    let when = (of(occurrence), of(probability), of(delay()), of(delay()), of(cycle)).prop_map(
-        move |(occurrence, probability, from, length, cycle)| FaultWhen {
+    (of(occurrence), of(probability), of(delay()), of(delay()), of(cycle))
+        .prop_map(move |(occurrence, probability, from, length, cycle)| When {
             occurrence,
             probability,
             from,
             to: length.map(|length| from.unwrap_or_default() + second + length),
             cycle,
-        },
-    );
-    (identifier(), effect(), matching, when)
-        .prop_map(|(id, effect, mut matching, mut when)| {
-            if matches!(effect, FaultEffect::Partition(_)) {
-                matching = FaultMatch { client: matching.client, ..FaultMatch::default() };
-                when.occurrence = when.occurrence.filter(|occurrence| *occurrence == Occurrence::Always);
-                when.probability = None;
+        })
+        .boxed()
+}
+
+/// Any rule without contradictions: what contradicts is left out, one after the other.
+fn fault() -> BoxedStrategy<FaultSpec> {
+    (identifier(), effect(), matcher(), when())
+        .prop_map(|(id, effect, matcher, when)| {
+            let mut rule = Rule { id: id.text, matcher, when, effect };
+            while let Err(error) = rule.validate() {
+                let (matcher, when) = (&mut rule.matcher, &mut rule.when);
+                match error {
+                    RuleError::NotCarried { attribute, .. } | RuleError::PartialPartition(attribute) => match attribute {
+                        Attribute::Kind => matcher.kind = None,
+                        Attribute::Stream => matcher.stream = None,
+                        Attribute::Consumer => matcher.consumer = None,
+                        Attribute::Subject => matcher.subject = None,
+                        Attribute::StreamSeq => matcher.stream_seq = None,
+                        Attribute::DeliveryCount => matcher.delivery_count = None,
+                    },
+                    RuleError::NoReply(_) | RuleError::NotSentByClient(_) | RuleError::NotHandled(_) => matcher.kind = None,
+                    RuleError::CountedPartition => (when.occurrence, when.probability) = (None, None),
+                    other => panic!("{other}: {rule:?}"),
+                }
             }
-            FaultSpec { id, effect, matching, when, span: Span::default() }
+            FaultSpec::from(rule)
         })
         .boxed()
 }
@@ -434,7 +454,7 @@ impl Names {
         match command {
             Command::Fault(spec) => {
                 self.faults.insert(fresh('f'));
-                spec.id = (&*fresh('f')).into();
+                spec.rule.id = fresh('f').into();
             }
             Command::Worker(worker) => {
                 self.workers.insert(fresh('w'));
