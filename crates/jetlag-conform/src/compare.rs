@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, VecDeque};
 use jetlag_model::{Duration, ServerVersion, Time};
 use jetlag_runner::{Outcome, StepRun};
 use jetlag_scenario::{Mode, Scenario, Step};
-use jetlag_trace::{Kind, Place, Record, line};
+use jetlag_trace::{Key, Kind, Place, Record, line};
 
 use crate::led::Lags;
 use crate::ratio::Ratio;
@@ -50,7 +50,7 @@ impl Difference {
         let end = (self.first + context + 1).min(self.simulator.len().max(self.server.len()));
         (self.first.saturating_sub(context)..end)
             .map(|index| Row {
-                line: self.line - self.first + index,
+                line: (self.line + index).saturating_sub(self.first),
                 simulator: self.simulator.get(index).map(String::as_str),
                 server: self.server.get(index).map(String::as_str),
             })
@@ -72,59 +72,88 @@ pub(crate) struct Comparison<'c> {
     pub(crate) ratio: Ratio,
 }
 
+/// A run that is compared.
+pub(crate) struct Seen<'s> {
+    pub(crate) outcome: &'s Outcome,
+    pub(crate) lags: &'s Lags,
+    /// Whether it did not come to its end.
+    pub(crate) broken_off: bool,
+}
+
+/// Which records are compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Scope {
+    /// Those that a transcript shows.
+    Shown,
+    /// Also those that steps in parentheses do not show.
+    All,
+}
+
 impl Comparison<'_> {
-    /// Where `seen`, a run at the pace, is not as expected.
-    pub(crate) fn difference(&self, seen: &Outcome, lags: &Lags) -> Option<Difference> {
-        let mut steps = self.nominal.steps.iter().zip(&self.paced.steps).enumerate().peekable();
-        while let Some((_, (first, _))) = steps.peek() {
+    /// Where `seen`, a run at the pace, is not as expected. A run that was broken off differs somewhere, be it in what is not shown.
+    pub(crate) fn difference(&self, seen: &Seen<'_>) -> Option<Difference> {
+        let shown = self.first_difference(seen, Scope::Shown);
+        shown.or_else(|| if seen.broken_off { self.first_difference(seen, Scope::All) } else { None })
+    }
+
+    fn first_difference(&self, Seen { outcome: seen, lags, .. }: &Seen<'_>, scope: Scope) -> Option<Difference> {
+        let mut steps = self.nominal.steps.iter().enumerate().peekable();
+        while let Some((_, first)) = steps.peek() {
             let block = first.block;
-            let (mut agrees, mut server) = (true, Vec::new());
-            while let Some((index, (nominal, paced))) = steps.next_if(|(_, (nominal, _))| nominal.block == block) {
+            let mut sides = Sides { simulator: Vec::new(), server: Vec::new(), differs_at: None };
+            while let Some((index, nominal)) = steps.next_if(|(_, nominal)| nominal.block == block) {
                 let step = &self.scenario.blocks[block].steps[nominal.step];
                 let lag = lags.get(&(block, nominal.step)).copied().unwrap_or_default();
-                let records = seen.steps.get(index).map(|run| shown(step, seen, run));
-                agrees &= self.step(step, (nominal, paced), records.into_iter().flatten(), lag, &mut server);
+                let records = |outcome, run: Option<&StepRun>| -> VecDeque<&Record> {
+                    run.map_or_else(VecDeque::new, |run| printed(step, outcome, run, scope))
+                };
+                let expected = records(self.nominal, Some(nominal)).into_iter();
+                let mut paced = records(self.paced, self.paced.steps.get(index)).into_iter();
+                let expected = expected.map(|nominal| (nominal, paced.next()));
+                if !self.step(expected, records(seen, seen.steps.get(index)), lag, &mut sides) && sides.differs_at.is_none() {
+                    sides.differs_at = Some(nominal.line);
+                }
             }
-            if !agrees {
-                return Some(self.locate(block, server));
+            if let Some(step_line) = sides.differs_at {
+                return Some(self.locate(block, sides, scope, step_line));
             }
         }
         None
     }
 
-    /// Compares one step, and adds the server's lines of it.
+    /// Compares one step, and adds both sides' lines of it. Says whether they agree.
     fn step<'o>(
         &self,
-        step: &Step,
-        (nominal, paced): (&StepRun, &StepRun),
-        seen: impl Iterator<Item = &'o Record>,
+        expected: impl Iterator<Item = (&'o Record, Option<&'o Record>)>,
+        seen: VecDeque<&'o Record>,
         lag: Duration,
-        server: &mut Vec<String>,
+        sides: &mut Sides,
     ) -> bool {
-        let expected = shown(step, self.nominal, nominal).zip(shown(step, self.paced, paced));
         let mut queues: BTreeMap<Voice<'_>, VecDeque<&Record>> = BTreeMap::new();
         for record in seen {
             queues.entry(voice(&record.place)).or_default().push_back(record);
         }
         let mut agrees = true;
         for (nominal, paced) in expected {
-            let Some(record) = queues.get_mut(&voice(&paced.place)).and_then(VecDeque::pop_front) else {
+            push(&mut sides.simulator, line_of(nominal));
+            let record = queues.get_mut(&voice(&nominal.place)).and_then(VecDeque::pop_front);
+            let (Some(paced), Some(record)) = (paced, record) else {
                 agrees = false;
                 continue;
             };
             let index = usize::try_from(paced.n).unwrap_or(usize::MAX);
             let in_time = self.bands.get(index).is_some_and(|band| band.holds(paced.at, record.at, lag)) || is_timeless(paced);
             let at = if in_time { nominal.at } else { self.unscaled(record.at) };
-            let line = self.line(record, at);
+            let line = self.line(&in_the_words_of(record, nominal), at);
             agrees &= line == line_of(nominal);
-            push(server, line);
+            push(&mut sides.server, line);
         }
         // What nobody expected, in the order in which it came.
         let mut extras: Vec<&Record> = queues.into_values().flatten().collect();
         extras.sort_by_key(|record| record.n);
         for record in extras {
             agrees = false;
-            push(server, self.line(record, self.unscaled(record.at)));
+            push(&mut sides.server, self.line(record, self.unscaled(record.at)));
         }
         agrees
     }
@@ -145,23 +174,61 @@ impl Comparison<'_> {
         Time::START + Duration::from_nanos(rounded)
     }
 
-    fn locate(&self, block: usize, server: Vec<String>) -> Difference {
-        let simulator = self.nominal.blocks[block].clone();
+    fn locate(&self, block: usize, sides: Sides, scope: Scope, step_line: usize) -> Difference {
+        let Sides { simulator, server, .. } = sides;
         let first = simulator.iter().zip(&server).position(|(simulator, server)| simulator != server);
         let first = first.unwrap_or(simulator.len().min(server.len()));
         let transcript = self.scenario.blocks[block].transcript_for(self.version);
-        let dashes = transcript.map_or(0, |(_, transcript)| transcript.span.line);
-        Difference { line: dashes + 1 + first, first, simulator, server }
+        let line = match (scope, transcript) {
+            (Scope::Shown, Some((_, transcript))) => transcript.span.line + 1 + first,
+            // What no transcript shows stands nowhere but in its command.
+            _ => step_line,
+        };
+        Difference { line, first, simulator, server }
     }
 }
 
+/// The transcripts of one block.
+struct Sides {
+    simulator: Vec<String>,
+    server: Vec<String>,
+    /// The line of the first step that differs.
+    differs_at: Option<usize>,
+}
+
 /// The records that a step prints: a step in parentheses prints errors alone.
-fn shown<'o>(step: &Step, outcome: &'o Outcome, run: &StepRun) -> impl Iterator<Item = &'o Record> + use<'o> {
-    let silent = step.mode == Mode::Silent;
+fn printed<'o>(step: &Step, outcome: &'o Outcome, run: &StepRun, scope: Scope) -> VecDeque<&'o Record> {
+    let silent = step.mode == Mode::Silent && scope == Scope::Shown;
     let records = &outcome.trace.records()[run.first..run.end];
     let is_error = |record: &Record| matches!(record.kind, Kind::Refused | Kind::NoResponders);
-    records.iter().filter(move |record| (!silent || is_error(record)) && line(record).is_some())
+    records.iter().filter(|record| (!silent || is_error(record)) && line(record).is_some()).collect()
 }
+
+/// The error code of a request that is not understood.
+const NOT_UNDERSTOOD: u64 = 10_025;
+
+/// A record with the text of another where only the code counts: what Go's JSON decoder says changes with its version.
+fn in_the_words_of(record: &Record, other: &Record) -> Record {
+    let mut record = record.clone();
+    let not_understood = |record: &Record| match record.kind {
+        Kind::Refused => record.fields.uint(Key::ErrCode) == Some(NOT_UNDERSTOOD),
+        Kind::Status => {
+            let text = record.fields.text(Key::Description).map_or("", |text| &**text);
+            record.fields.uint(Key::Code) == Some(400) && DECODER.iter().any(|words| text.contains(words))
+        }
+        _ => false,
+    };
+    if not_understood(&record)
+        && not_understood(other)
+        && let Some(text) = other.fields.text(Key::Description)
+    {
+        record.fields.set(Key::Description, text);
+    }
+    record
+}
+
+/// What only Go's JSON decoder says, in a status.
+const DECODER: &[&str] = &["json: ", "invalid character", "unexpected end of JSON"];
 
 /// Adds a line; one `ok` speaks for all commands in a row that have nothing more to say.
 fn push(lines: &mut Vec<String>, line: String) {
@@ -193,4 +260,124 @@ fn voice(place: &Place) -> Voice<'_> {
 /// Whether a record's line tells no time: the script answers when it is asked.
 fn is_timeless(record: &Record) -> bool {
     record.place == Place::Script
+}
+
+#[cfg(test)]
+mod tests {
+    use jetlag_trace::Trace;
+
+    use super::*;
+
+    const SCENARIO: &str = "\
+title: t
+
+(w1: fetch S/C)
+info S/C
+----
+30s w1: got a
+30s w2: got b
+S/C
+
+advance 60s
+----
+1m30s w1: got c
+";
+
+    /// Made by hand: at which millisecond, who, what; a number at the beginning is the step.
+    type Row<'r> = (usize, i64, &'r str, &'r str);
+
+    fn record(&(_, ms, who, what): &Row<'_>) -> Record {
+        let at = Time::START + Duration::from_millis(ms);
+        let record = |place| Record::new(at, place, Kind::Message).with(Key::Subject, what).with(Key::Payload, [].as_slice());
+        match who {
+            "script" => Record::new(at, Place::Script, Kind::Refused).with(Key::ErrCode, 10_025_u64).with(Key::Description, what),
+            "refused" => Record::new(at, Place::Script, Kind::Refused).with(Key::ErrCode, 10_026_u64).with(Key::Description, what),
+            "server" => Record::new(at, Place::Server, Kind::Delivered),
+            client => record(Place::client(client)),
+        }
+    }
+
+    /// A run of [`SCENARIO`] in which this was seen.
+    fn outcome(rows: &[Row<'_>]) -> Outcome {
+        let mut trace = Trace::new();
+        let scenario = jetlag_scenario::parse(SCENARIO).unwrap();
+        let mut runs = Vec::new();
+        let places = [(0, 0, 3), (0, 1, 4), (1, 0, 10)];
+        for (number, (block, step, line)) in places.into_iter().enumerate() {
+            let first = trace.records().len();
+            for row in rows.iter().filter(|row| row.0 == number) {
+                trace.push(record(row));
+            }
+            runs.push(StepRun { block, step, line, first, end: trace.records().len(), ended: Time::START });
+        }
+        let registry = jetlag_runner::Registry::new();
+        let options = jetlag_runner::RunOptions { registry, ..jetlag_runner::RunOptions::default() };
+        Outcome { trace, steps: runs, ..jetlag_runner::run_simulated(&scenario, &options) }
+    }
+
+    /// What is expected at real pace; the pace is a hundredth.
+    const NOMINAL: &[Row<'_>] = &[
+        (1, 30_000, "w1", "a"),
+        (1, 30_000, "server", ""),
+        (1, 30_000, "w2", "b"),
+        (1, 30_000, "script", "go says"),
+        (2, 90_000, "w1", "c"),
+    ];
+
+    fn compare(rows: &[Row<'_>], lag: i64, broken_off: bool) -> Option<Difference> {
+        let scenario = jetlag_scenario::parse(SCENARIO).unwrap();
+        let nominal = outcome(NOMINAL);
+        let paced: Vec<_> = NOMINAL.iter().map(|(step, ms, who, what)| (*step, ms / 100, *who, *what)).collect();
+        let paced = outcome(&paced);
+        let bands = vec![Band::around(10, 40); paced.trace.records().len()];
+        let ratio = Ratio { numerator: 1, denominator: 100 };
+        let version = ServerVersion::NEWEST;
+        let comparison = Comparison { scenario: &scenario, version, nominal: &nominal, paced: &paced, bands: &bands, ratio };
+        let lags = Lags::from([((1, 0), Duration::from_millis(lag))]);
+        comparison.difference(&Seen { outcome: &outcome(rows), lags: &lags, broken_off })
+    }
+
+    #[test]
+    fn each_client_has_its_order_and_each_record_its_time() {
+        let (a, b, s, c) = ((1, 300, "w1", "a"), (1, 300, "w2", "b"), (1, 301, "script", "go says"), (2, 900, "w1", "c"));
+        let line = |(line, text): (usize, &'static str)| Some((line, text.to_owned()));
+        for (what, rows, lag, expected) in [
+            ("the same", vec![a, b, s, c], 0, None),
+            ("clients owe each other no order", vec![b, s, a, c], 0, None),
+            ("what the server notes is not seen", vec![a, b, s, (2, 800, "server", ""), c], 0, None),
+            ("a little late", vec![(1, 340, "w1", "a"), b, s, c], 0, None),
+            ("too late", vec![(1, 342, "w1", "a"), b, s, c], 0, line((6, "34.2s w1: message a \"\""))),
+            ("too early", vec![a, b, s, (2, 889, "w1", "c")], 0, line((12, "1m28.9s w1: message c \"\""))),
+            ("as late as the script", vec![a, b, s, (2, 969, "w1", "c")], 30, None),
+            ("later than that", vec![a, b, s, (2, 971, "w1", "c")], 30, line((12, "1m37.1s w1: message c \"\""))),
+            ("something else", vec![(1, 301, "w1", "x"), b, s, c], 0, line((6, "30s w1: message x \"\""))),
+            ("nothing", vec![a, b, s], 0, line((12, ""))),
+            ("too much", vec![a, b, s, c, (2, 960, "w2", "d")], 0, line((13, "1m36s w2: message d \"\""))),
+            ("in another step", vec![a, b, s, (1, 302, "w1", "c")], 0, line((9, "30.2s w1: message c \"\""))),
+            ("what Go says is its own affair", vec![a, b, (1, 301, "script", "go said"), c], 0, None),
+            ("but only there", vec![a, b, (1, 301, "refused", "go says"), c], 0, line((8, "error ?/10026 go says"))),
+        ] {
+            let difference = compare(&rows, lag, false);
+            let found = difference.map(|it| (it.line, it.server.get(it.first).cloned().unwrap_or_default()));
+            assert_eq!(found, expected, "{what}");
+        }
+    }
+
+    #[test]
+    fn a_run_that_was_broken_off_differs_in_what_is_not_shown() {
+        let shown = [(1, 300, "w1", "a"), (1, 300, "w2", "b"), (1, 301, "script", "go says"), (2, 900, "w1", "c")];
+        let rows = [&[(0, 0, "w2", "h")][..], &shown].concat();
+        assert_eq!(compare(&rows, 0, false), None, "a step in parentheses shows errors alone");
+        let difference = compare(&rows, 0, true).expect("it must differ somewhere");
+        assert_eq!((difference.line, difference.server[difference.first].as_str()), (3, "0s w2: message h \"\""));
+    }
+
+    #[test]
+    fn rows_surround_the_first_difference() {
+        let lines = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>();
+        let difference = Difference { line: 22, first: 2, simulator: lines(&["a", "b", "c", "d", "e"]), server: lines(&["a", "b", "x"]) };
+        let rows: Vec<_> = difference.rows(1).into_iter().map(|row| (row.line, row.simulator, row.server, row.agrees())).collect();
+        assert_eq!(rows, [(21, Some("b"), Some("b"), true), (22, Some("c"), Some("x"), false), (23, Some("d"), None, false)]);
+        assert_eq!(difference.rows(9).len(), 5);
+    }
 }

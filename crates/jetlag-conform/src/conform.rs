@@ -311,10 +311,10 @@ fn replay(plan: &Plan<'_>, scenario: &Scenario, server: &Server) -> Result<Optio
 fn play(plan: &Plan<'_>, server: RealServer) -> Result<Option<Difference>, Obstacle> {
     let server = server.with_patience(plan.patience);
     let failure = server.failure();
-    let (seen, lags) = plan.replay(server);
+    let replay = plan.replay(server);
     match failure.get() {
         Some(failure) => Err(Obstacle::Failed(failure.clone())),
-        None => Ok(plan.difference(&seen, &lags)),
+        None => Ok(plan.difference(&replay)),
     }
 }
 

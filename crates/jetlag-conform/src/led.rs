@@ -35,12 +35,6 @@ enum BrokenOff {
     Extra,
 }
 
-impl From<BrokenOff> for WorldError {
-    fn from(why: BrokenOff) -> WorldError {
-        WorldError::Backend(BackendError::Failed(Box::new(why)))
-    }
-}
-
 /// The pace of such a replay.
 pub(crate) struct Led<'l> {
     scenario: &'l Scenario,
@@ -57,6 +51,7 @@ pub(crate) struct Led<'l> {
     /// By how much it is behind.
     lag: Duration,
     lags: Lags,
+    broken_off: bool,
 }
 
 /// The lag at the beginning of each step, by block and step.
@@ -79,12 +74,13 @@ impl<'l> Led<'l> {
             script: Time::START,
             lag: Duration::ZERO,
             lags: Lags::new(),
+            broken_off: false,
         }
     }
 
-    /// How late the script was, once the replay is over.
-    pub(crate) fn into_lags(self) -> Lags {
-        self.lags
+    /// How late the script was, and whether the replay was broken off, once it is over.
+    pub(crate) fn into_parts(self) -> (Lags, bool) {
+        (self.lags, self.broken_off)
     }
 
     fn step(&self, place: StepPlace) -> Option<&'l jetlag_runner::StepRun> {
@@ -120,7 +116,7 @@ impl<'l> Led<'l> {
         world.finish_instant()?;
         look(seen, looked_at, world.trace());
         if !reached(goal, seen) {
-            return Err(BrokenOff::Missing.into());
+            return Err(self.break_off(BrokenOff::Missing));
         }
         self.look_for_extras()?;
         Ok(any)
@@ -136,7 +132,12 @@ impl<'l> Led<'l> {
 
     fn look_for_extras(&mut self) -> Result<(), WorldError> {
         let extra = self.seen.iter().any(|(client, count)| *count > self.goal.get(client).copied().unwrap_or(0));
-        if extra { Err(BrokenOff::Extra.into()) } else { Ok(()) }
+        if extra { Err(self.break_off(BrokenOff::Extra)) } else { Ok(()) }
+    }
+
+    fn break_off(&mut self, why: BrokenOff) -> WorldError {
+        self.broken_off = true;
+        WorldError::Backend(BackendError::Failed(Box::new(why)))
     }
 
     /// Lets time run to `to`, and sees what comes of it.

@@ -10,16 +10,14 @@ use jetlag_runner::{Outcome, Registry, RunOptions, Verdict, run_on, run_simulate
 use jetlag_scenario::Scenario;
 use jetlag_trace::{Key, Kind, Record};
 
-use crate::compare::{Comparison, Difference};
+use crate::compare::{Comparison, Difference, Seen};
 use crate::late::{LateServer, Pattern};
 use crate::led::{Barrier, Lags, Led};
 use crate::ratio::{Ratio, can_tell, candidates};
+use crate::real::PATIENCE;
 use crate::slack::{Band, Timers, bands};
 
-/// How long an answer that comes at once may take, where no answer is expected to stay away.
-const PATIENCE: Duration = Duration::from_secs(2);
-
-/// The same where one is: then the whole of it is waited.
+/// How long an answer that comes at once may take where one is expected to stay away: then the whole of it is waited.
 const SHORT_PATIENCE: Duration = Duration::from_millis(50);
 
 /// Why a scenario can not be replayed.
@@ -142,16 +140,16 @@ impl<'s> Lead<'s> {
         let bands = bands(paced.trace.records(), self.timers);
         let patience = if paced.trace.records().iter().any(is_unanswered) { SHORT_PATIENCE } else { PATIENCE };
         let plan = Plan { lead: self, ratio, scaled, paced, bands, patience };
-        if let Some(difference) = plan.difference(&plan.paced, &Lags::new()) {
+        if let Some(difference) = plan.comparison().difference(&Seen { outcome: &plan.paced, lags: &Lags::new(), broken_off: false }) {
             return Err(Unplayable::Sensitive { ratio, at: difference.into() });
         }
         for pattern in Pattern::ALL {
             let late = LateServer::new(self.options.version, *pattern, self.timers, patience);
-            let (seen, lags) = plan.replay(late);
-            if let Some(difference) = plan.difference(&seen, &lags) {
+            let replay = plan.replay(late);
+            if let Some(difference) = plan.difference(&replay) {
                 return Err(Unplayable::Race { ratio, at: difference.into() });
             }
-            let lag = lags.into_values().max().unwrap_or_default();
+            let lag = replay.lags.into_values().max().unwrap_or_default();
             if !can_tell(self.scenario, ratio, lag) {
                 return Err(Unplayable::Blurred { ratio, lag });
             }
@@ -160,25 +158,37 @@ impl<'s> Lead<'s> {
     }
 }
 
+/// What came of a replay.
+pub(crate) struct Replay {
+    outcome: Outcome,
+    lags: Lags,
+    broken_off: bool,
+}
+
 impl Plan<'_> {
     /// Replays the scenario on a server that has just started and holds nothing.
-    pub(crate) fn replay<B: Barrier>(&self, server: B) -> (Outcome, Lags) {
+    pub(crate) fn replay<B: Barrier>(&self, server: B) -> Replay {
         let mut led = Led::new(&self.scaled, &self.paced, self.lead.timers);
         let outcome = run_on(server, &self.scaled, &self.lead.options, &mut led);
-        (outcome, led.into_lags())
+        let (lags, broken_off) = led.into_parts();
+        Replay { outcome, lags, broken_off }
     }
 
     /// Where a replay is not what the simulator says.
-    pub(crate) fn difference(&self, seen: &Outcome, lags: &Lags) -> Option<Difference> {
-        let comparison = Comparison {
+    pub(crate) fn difference(&self, replay: &Replay) -> Option<Difference> {
+        let Replay { outcome, lags, broken_off } = replay;
+        self.comparison().difference(&Seen { outcome, lags, broken_off: *broken_off })
+    }
+
+    fn comparison(&self) -> Comparison<'_> {
+        Comparison {
             scenario: self.lead.scenario,
             version: self.lead.options.version,
             nominal: &self.lead.nominal,
             paced: &self.paced,
             bands: &self.bands,
             ratio: self.ratio,
-        };
-        comparison.difference(seen, lags)
+        }
     }
 }
 
@@ -190,4 +200,164 @@ fn is_unanswered(record: &Record) -> bool {
         _ => None,
     };
     said.is_some_and(|text| **text == *"no answer")
+}
+
+#[cfg(test)]
+mod tests {
+    use jetlag_core::{Deadline, Input, LostTail};
+    use jetlag_model::{Message, Time, WallTime};
+    use jetlag_sim::{Backend, BackendError, Limit, Polled};
+
+    use super::*;
+    use crate::find;
+    use crate::real::RealServer;
+
+    const LONGEST: Duration = Duration::from_secs(20);
+
+    const HEAD: &str = "stream S subjects=s\nconsumer S/C ack-policy=explicit ack-wait=30s max-deliver=10\n(p: publish s \"a\")\n";
+
+    /// A scenario with the transcript that the simulator gives it.
+    fn scenario(commands: &str) -> Scenario {
+        let text = format!("title: t\n\n{commands}\n----\n");
+        let parsed = jetlag_scenario::parse(&text).unwrap_or_else(|errors| panic!("{commands}: {errors:?}"));
+        let outcome = run_simulated(&parsed, &RunOptions::default());
+        let text = format!("{text}{}\n", outcome.blocks[0].join("\n"));
+        jetlag_scenario::parse(&text).expect(&text)
+    }
+
+    fn lead(scenario: &Scenario) -> Lead<'_> {
+        Lead::new(scenario, ServerVersion::NEWEST, Registry::new(), LONGEST).expect("the simulator agrees with itself")
+    }
+
+    #[test]
+    fn the_fastest_pace_at_which_it_can_be_told_is_taken() {
+        for (commands, pace) in [
+            // A second before the deadline and a second after it.
+            ("w1: fetch S/C\nw1: fetch S/C\nadvance 29s\ninfo S/C\nadvance 2s", Ok("1/50")),
+            ("w1: fetch S/C\nadvance 20s\nw1: ack 1\nadvance 20s\ninfo S/C", Ok("1/200")),
+            // An answer that is on its way for a moment only.
+            ("w1: fetch S/C\nw1: fetch S/C\nadvance 29.999s\nw1: ack 1\nadvance 1m", Err("too near each other")),
+            // An ack and its deadline at one instant.
+            ("w1: fetch S/C\nw1: fetch S/C\nfault slow delay by=30s kind=ack\nw1: ack 1\nadvance 1m\ninfo S/C", Err("too near each other")),
+            ("w1: fetch S/C\nadvance 1h", Ok("1/200")),
+            ("w1: fetch S/C\nadvance 10h", Err("it takes 3m at pace 1/200, and 20s is the most")),
+            // The server's own default does not scale.
+            ("consumer S/D ack-policy=explicit\nw1: fetch S/D\nw1: fetch S/D\nadvance 10s\nadvance 25s", Err("it takes 35s at pace 1")),
+            ("w1: fetch S/C no-wait\nw1: nak 1 delay=50ms\nadvance 1s\nw1: fetch S/C no-wait", Ok("1")),
+        ] {
+            let scenario = scenario(&format!("{HEAD}{commands}"));
+            let lead = lead(&scenario);
+            let found = lead.fastest().map(|plan| plan.ratio.to_string());
+            match (found, pace) {
+                (Ok(found), Ok(pace)) => assert_eq!(found, pace, "{commands}"),
+                (Err(error), Err(words)) => assert!(error.to_string().contains(words), "{commands}: {error}"),
+                (found, _) => panic!("{commands}: {found:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn a_transcript_that_the_simulator_does_not_give_is_not_replayed() {
+        let scenario = jetlag_scenario::parse("title: t\n\nstream S subjects=s\n----\nnot ok\n").unwrap();
+        let error = Lead::new(&scenario, ServerVersion::NEWEST, Registry::new(), LONGEST).err().expect("it is not ok");
+        assert!(error.to_string().contains("line 4: the transcript is not what came"), "{error}");
+    }
+
+    /// A server that does something else than it is asked to.
+    struct Liar {
+        server: LateServer,
+        /// What it reads instead of what stands in a request.
+        misreads: (&'static str, &'static str),
+    }
+
+    impl Backend for Liar {
+        fn now(&self) -> Time {
+            self.server.now()
+        }
+        fn started(&self) -> WallTime {
+            self.server.started()
+        }
+        fn input(&mut self, input: Input) -> Result<(), BackendError> {
+            let (text, other) = self.misreads;
+            let misread = |message: Message| {
+                let payload = String::from_utf8_lossy(&message.payload).replace(text, other);
+                Message { payload: payload.as_bytes().into(), ..message }
+            };
+            self.server.input(match input {
+                Input::Publish { conn, message } => Input::Publish { conn, message: misread(message) },
+                other => other,
+            })
+        }
+        fn poll(&mut self, limit: Limit) -> Result<Polled, BackendError> {
+            self.server.poll(limit)
+        }
+        fn stop(&mut self) -> Result<(), BackendError> {
+            self.server.stop()
+        }
+        fn kill(&mut self, lost: LostTail) -> Result<(), BackendError> {
+            self.server.kill(lost)
+        }
+        fn start(&mut self) -> Result<(), BackendError> {
+            self.server.start()
+        }
+        fn next_busy_deadline(&self) -> Option<(Time, Deadline)> {
+            self.server.next_busy_deadline()
+        }
+        fn patience(&self) -> Duration {
+            self.server.patience()
+        }
+    }
+
+    impl Barrier for Liar {
+        fn barrier(&mut self, answered: bool) -> Result<(), BackendError> {
+            self.server.barrier(answered)
+        }
+    }
+
+    #[test]
+    fn a_server_that_does_something_else_is_found_out() {
+        let redelivered = "w1: fetch S/C\nw1: fetch S/C\nadvance 40s\ninfo S/C";
+        for (commands, misreads, first) in [
+            (redelivered, ("nothing", "nothing"), None),
+            // The pace is 1/200, so ack_wait is 150 ms.
+            (redelivered, ("150000000", "300000000"), Some((2, "1m"))),
+            (redelivered, ("150000000", "230000000"), Some((2, "46"))),
+            (redelivered, ("150000000", "1000000"), Some((2, "00ms w1: got s \"a\""))),
+            (redelivered, ("150000000", "90000000"), Some((2, "18"))),
+            (redelivered, ("\"max_deliver\":10", "\"max_deliver\":1"), Some((2, "-"))),
+            ("w1: fetch S/C\nw1: nak 1\nw1: fetch S/C", ("-NAK", "+ACK"), Some((2, "-"))),
+            ("w1: fetch S/C\nw1: ack 1\nadvance 1m\ninfo S/C", ("+ACK", "+WPI"), Some((2, "S/C delivered=1/1 ack-floor=0/0"))),
+        ] {
+            let scenario = scenario(&format!("{HEAD}{commands}"));
+            let lead = lead(&scenario);
+            let plan = lead.fastest().expect(commands);
+            for pattern in [Pattern::Prompt, Pattern::Drawn(7)] {
+                let server = LateServer::new(ServerVersion::NEWEST, pattern, lead.timers, plan.patience);
+                let difference = plan.difference(&plan.replay(Liar { server, misreads }));
+                let found = difference.map(|it| (it.first, it.server.get(it.first).cloned().unwrap_or("-".to_owned())));
+                match (&found, first) {
+                    (None, None) => {}
+                    (Some((index, line)), Some((first, words))) if *index == first && line.contains(words) => {}
+                    _ => panic!("{commands} {misreads:?} {pattern:?}: {found:?}"),
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_real_server_is_found_out_too() {
+        let Some(binary) = find::for_tests() else { return };
+        let version = find::version_of(&binary).unwrap();
+        let scenario = scenario(&format!("{HEAD}w1: fetch S/C\nw1: fetch S/C\nadvance 40s\ninfo S/C"));
+        let lead = Lead::new(&scenario, version, Registry::new(), LONGEST).unwrap();
+        for (wait, first) in [("30s", None), ("60s", Some(2)), ("1s", Some(2))] {
+            let mut plan = lead.fastest().unwrap();
+            // What is expected stays; what the server is told does not.
+            let text = scenario.to_string().replace("ack-wait=30s", &format!("ack-wait={wait}"));
+            let other = jetlag_scenario::parse(&text).unwrap();
+            plan.scaled = other.scaled(plan.ratio.numerator.into(), plan.ratio.denominator.into());
+            let difference = plan.difference(&plan.replay(RealServer::start(&binary).unwrap()));
+            assert_eq!(difference.as_ref().map(|it| it.first), first, "{wait}: {difference:#?}");
+        }
+    }
 }

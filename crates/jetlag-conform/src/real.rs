@@ -29,7 +29,7 @@ const FLUSH_TIMEOUT: Duration = Duration::from_secs(5);
 const LAST_WORDS_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How long an answer that comes at once may take.
-const PATIENCE: jetlag_model::Duration = jetlag_model::Duration::from_secs(2);
+pub(crate) const PATIENCE: jetlag_model::Duration = jetlag_model::Duration::from_secs(2);
 
 /// Why a real server can not go on.
 #[derive(Debug, thiserror::Error)]
@@ -74,7 +74,7 @@ pub enum RealError {
 #[derive(Debug)]
 enum Host {
     /// We do.
-    Process(ServerProcess),
+    Process(Box<ServerProcess>),
     /// Someone else.
     Other,
 }
@@ -111,7 +111,7 @@ impl RealServer {
     pub fn start(binary: &Path) -> Result<RealServer, RealError> {
         let process = ServerProcess::start(binary, ServerOptions::default())?;
         let (addr, version) = (process.addr(), process.version());
-        Ok(RealServer::new(Host::Process(process), addr, ConnectOptions::default(), version))
+        Ok(RealServer::new(Host::Process(Box::new(process)), addr, ConnectOptions::default(), version))
     }
 
     /// A server that someone else runs. It can not be stopped, killed or started.

@@ -76,6 +76,12 @@ pub(crate) struct Band {
 }
 
 impl Band {
+    /// So many milliseconds early or late.
+    #[cfg(test)]
+    pub(crate) fn around(early: i64, late: i64) -> Band {
+        Band { early: Duration::from_millis(early), late: Duration::from_millis(late) }
+    }
+
     /// Whether `seen` is as good as `expected` when the script itself is late by `lag`.
     pub(crate) fn holds(self, expected: Time, seen: Time, lag: Duration) -> bool {
         let off = seen.since(expected);
@@ -123,7 +129,7 @@ mod tests {
 
     #[test]
     fn a_band_is_wider_behind_than_before() {
-        let band = Band { early: MS(10), late: MS(40) };
+        let band = Band::around(10, 40);
         let expected = Time::START + MS(100);
         for (seen, lag, holds) in [
             (89, 0, false),
