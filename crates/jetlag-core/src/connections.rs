@@ -1,4 +1,4 @@
-//! Client connections and their subscriptions: who hears a subject. Knows nothing of streams.
+//! Client connections and their subscriptions: who hears a subject. Of streams it knows only that they listen too.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -29,6 +29,8 @@ pub(crate) struct Connections {
     /// Subscriptions to one literal subject, and those with wildcards.
     literal: BTreeMap<Arc<str>, Vec<SubNumber>>,
     wild: Vec<SubNumber>,
+    /// What streams store: each is a subscription of the server's own.
+    streams: Vec<String>,
     next: SubNumber,
     /// The member that last had its turn, by queue group. The real server draws one at random; here they take turns in the order of
     /// their subscriptions.
@@ -99,14 +101,24 @@ impl Connections {
         numbers
     }
 
-    /// Whether anybody hears this subject.
+    /// What streams store, from now on.
+    pub(crate) fn set_streams(&mut self, subjects: Vec<String>) {
+        self.streams = subjects;
+    }
+
+    /// Whether anybody hears this subject, be it a stream.
     pub(crate) fn interest(&self, subject: &str) -> bool {
-        self.literal.contains_key(subject) || self.wild.iter().any(|number| matches(&self.subs[number].subject, subject))
+        self.streams.iter().any(|filter| matches(filter, subject))
+            || self.literal.contains_key(subject)
+            || self.wild.iter().any(|number| matches(&self.subs[number].subject, subject))
     }
 
     /// Whether a push consumer with this deliver subject and group is bound. Only a subscription to exactly that subject counts: in exactly
     /// that group, or in none when there is no group (`server/sublist.go` `registerNotification`).
     pub(crate) fn bound(&self, subject: &str, group: &str) -> bool {
+        if group.is_empty() && self.streams.iter().any(|filter| filter == subject) {
+            return true;
+        }
         let wanted = (!group.is_empty()).then_some(group);
         self.literal.get(subject).is_some_and(|numbers| numbers.iter().any(|number| self.subs[number].queue.as_deref() == wanted))
     }

@@ -71,6 +71,7 @@ impl Core {
             let stream = Stream::recover(stored, order, &mut core.context(now));
             core.streams.insert(stream.name.clone(), stream);
         }
+        core.streams_changed(now);
         core
     }
 
@@ -217,6 +218,13 @@ impl Core {
         names.into_iter().map(|(_, name)| name).collect()
     }
 
+    /// Streams listen on their subjects: there is one more, one less, or one with others.
+    pub(crate) fn streams_changed(&mut self, now: Now) {
+        let subjects = self.streams.values().flat_map(|stream| stream.config.subjects.iter().cloned()).collect();
+        self.connections.set_streams(subjects);
+        self.interest_changed(now);
+    }
+
     /// Push consumers look again whether somebody listens.
     fn interest_changed(&mut self, now: Now) {
         for name in self.stream_names_by_order() {
@@ -266,7 +274,9 @@ impl Core {
     fn capture(&mut self, now: Now, subject: &Arc<str>, message: &Message) -> bool {
         let takes = |stream: &&Stream| stream.config.subjects.iter().any(|filter| matches(filter, subject));
         let Some(name) = self.streams.values().find(takes).map(|stream| stream.name.clone()) else { return false };
-        self.with_stream(now, &name, |stream, cx| stream.publish(subject, message, cx)).is_some()
+        // A delivery is stored under the subject that clients see, not the one it was sent to.
+        let seen: Arc<str> = message.subject.text().into();
+        self.with_stream(now, &name, |stream, cx| stream.publish(&seen, message, cx)).is_some()
     }
 
     fn acknowledge(&mut self, now: Now, subject: &str, message: &Message) -> bool {

@@ -45,6 +45,8 @@ pub enum Rule {
     InactivityWaitsForAcks,
     /// mem_storage can not be updated.
     MemStorageFixed,
+    /// A durable create takes the name in its subject, whatever other name the request has.
+    DurableCreateOverridesName,
     /// Configurations carry `_nats.*` metadata.
     VersionMetadata,
 }
@@ -80,6 +82,7 @@ const TABLE: &[Row] = &[
     row(Rule::FailedDeliveryKeepsCount, (2, 14, 0), "seen: not 2.12.8, 2.14.6"),
     row(Rule::InactivityWaitsForAcks, (2, 11, 0), "seen: not 2.10.26, 2.11.11"),
     row(Rule::MemStorageFixed, (2, 14, 0), "seen: not 2.12.8, 2.14.6"),
+    row(Rule::DurableCreateOverridesName, (2, 12, 0), "seen: not 2.10.26, 2.12.8"),
     row(Rule::VersionMetadata, (2, 11, 0), "seen: not 2.10.26, 2.11.11"),
 ];
 

@@ -195,7 +195,11 @@ impl ApiError {
 
     /// A longer inactive threshold than the stream lets its consumers have.
     pub fn inactive_threshold_exceeds(limit: crate::Duration) -> ApiError {
-        ApiError { code: 400, err_code: 10153, description: format!("consumer inactive threshold exceeds system limit of {limit}").into() }
+        ApiError {
+            code: 400,
+            err_code: 10153,
+            description: format!("consumer inactive threshold exceeds system limit of {}", limit.as_go()).into(),
+        }
     }
 
     /// Something a real server does and this simulator does not.

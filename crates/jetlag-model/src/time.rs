@@ -218,6 +218,24 @@ impl Duration {
         self.0
     }
 
+    /// As Go prints it, which the server's texts do: `2s`, `1.5s`, `1m0s`, `1h0m0s`.
+    pub fn as_go(self) -> String {
+        let minute = 60 * SECOND;
+        if self.0.unsigned_abs() < minute.unsigned_abs() {
+            return self.to_string().replace("us", "µs");
+        }
+        let sign = if self.is_negative() { "-" } else { "" };
+        let total = self.0.unsigned_abs();
+        let (minutes, rest) = (total / minute.unsigned_abs(), total % minute.unsigned_abs());
+        // Below a minute Go writes what this crate writes, but for whole seconds of nothing and parts of one.
+        let whole = rest / SECOND.unsigned_abs();
+        let fraction = format!("{:09}", rest % SECOND.unsigned_abs());
+        let fraction = fraction.trim_end_matches('0');
+        let point = if fraction.is_empty() { "" } else { "." };
+        let hours = if minutes >= 60 { format!("{}h", minutes / 60) } else { String::new() };
+        format!("{sign}{hours}{}m{whole}{point}{fraction}s", minutes % 60)
+    }
+
     /// Whether this is exactly zero.
     pub const fn is_zero(self) -> bool {
         self.0 == 0
@@ -396,6 +414,23 @@ mod tests {
         ] {
             assert_eq!(Duration::from_nanos(ns).to_string(), text);
             assert_eq!(text.parse(), Ok(Duration::from_nanos(ns)));
+        }
+    }
+
+    #[test]
+    fn durations_as_go_prints_them() {
+        for (ns, text) in [
+            (0, "0s"),
+            (20_000_000, "20ms"),
+            (5_000, "5µs"),
+            (1_500_000_000, "1.5s"),
+            (60_000_000_000, "1m0s"),
+            (60_500_000_000, "1m0.5s"),
+            (90_000_000_000, "1m30s"),
+            (3_600_000_000_000, "1h0m0s"),
+            (-60_000_000_000, "-1m0s"),
+        ] {
+            assert_eq!(Duration::from_nanos(ns).as_go(), text);
         }
     }
 

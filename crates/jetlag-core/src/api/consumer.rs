@@ -24,6 +24,9 @@ impl Core {
             return Err(ApiError::stream_name_mismatch());
         }
         let mut config = create.config;
+        if let Some(name) = name.filter(|_| durable && self.rules.has(Rule::DurableCreateOverridesName)) {
+            config.name = name.to_owned();
+        }
         check_names(&mut config, name, filter, durable)?;
         if config.num_replicas > 1 {
             return Err(ApiError::replicas_not_supported());

@@ -58,6 +58,7 @@ impl Core {
         cx.note(Note::StreamCreated { config: Box::new(stream.config.clone()) });
         cx.advise(name, "", &Advisory::StreamCreated);
         self.streams.insert(stream.name.clone(), stream);
+        self.streams_changed(now);
         self.tell_stream(now, name, true)
     }
 
@@ -68,6 +69,7 @@ impl Core {
         stream::seal(&mut config);
         self.check_overlap(&config)?;
         self.with_stream(now, name, |stream, cx| stream.update(config, cx));
+        self.streams_changed(now);
         self.tell_stream(now, name, false)
     }
 
@@ -94,6 +96,7 @@ impl Core {
         }
         cx.note(Note::StreamDeleted { stream: stream.name.clone() });
         cx.advise(name, "", &Advisory::StreamDeleted);
+        self.streams_changed(now);
         Ok(ApiAnswer::Success)
     }
 

@@ -19,6 +19,8 @@ enum Next {
     Stalled,
     /// Nothing.
     End,
+    /// Nothing for now: a message that was chosen at the start is gone, and the loop stops there until something wakes it.
+    Gap,
 }
 
 impl Consumer {
@@ -42,7 +44,7 @@ impl Consumer {
                     stalled = true;
                     break;
                 }
-                Next::End => break,
+                Next::End | Next::Gap => break,
             }
         }
         if !self.config.is_push() {
@@ -71,11 +73,9 @@ impl Consumer {
         if self.max_ack_pending().is_some_and(|max| self.pending.len() >= max) {
             return Next::Stalled;
         }
-        while let Some(seq) = self.chosen.pop_front() {
+        if let Some(seq) = self.chosen.pop_front() {
             self.next_stream = if self.chosen.is_empty() { self.resume.next() } else { seq.next() };
-            if log.entry(seq).is_some() {
-                return Next::Message(seq, 1);
-            }
+            return if log.entry(seq).is_some() { Next::Message(seq, 1) } else { Next::Gap };
         }
         match log.next_matching(self.config.filters(), self.next_stream) {
             Some(entry) => {

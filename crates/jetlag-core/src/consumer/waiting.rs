@@ -29,6 +29,8 @@ pub(super) struct Waiting {
     /// Bytes left, if limited.
     pub(super) bytes: i64,
     expires: Option<Time>,
+    /// It asked for less than no time: it has expired before it came.
+    too_late: bool,
     heartbeat: Duration,
     next_heartbeat: Option<Time>,
     no_wait: bool,
@@ -84,7 +86,7 @@ impl Consumer {
             return cx.send_status(reply, Headers::from_status(409, &text));
         }
         if limits.max_expires > Duration::ZERO && request.expires > limits.max_expires {
-            let text = format!("Exceeded MaxRequestExpires of {}", go_duration(limits.max_expires));
+            let text = format!("Exceeded MaxRequestExpires of {}", limits.max_expires.as_go());
             return cx.send_status(reply, Headers::from_status(409, &text));
         }
         if limits.max_bytes > 0 && request.max_bytes > limits.max_bytes {
@@ -126,6 +128,7 @@ impl Consumer {
             delivered: 0,
             bytes: request.max_bytes,
             expires: (!request.expires.is_zero()).then(|| cx.now.mono + request.expires),
+            too_late: request.expires.is_negative(),
             heartbeat,
             next_heartbeat: (heartbeat > Duration::ZERO).then(|| cx.now.mono + heartbeat),
             no_wait: request.no_wait,
@@ -140,7 +143,7 @@ impl Consumer {
     /// Chooses the request that gets a message of `size` bytes, and books it. Requests take turns, a message each.
     pub(super) fn choose_waiting(&mut self, size: i64, cx: &mut Context) -> Option<Chosen> {
         while let Some(mut waiting) = self.waiting.pop_front() {
-            if waiting.expires.is_some_and(|expires| cx.now.mono > expires) {
+            if waiting.too_late || waiting.expires.is_some_and(|expires| cx.now.mono > expires) {
                 cx.send_status(&waiting.reply, waiting.counts(Headers::from_status(408, "Request Timeout")));
                 self.ended(&waiting, cx);
                 continue;
@@ -186,7 +189,7 @@ impl Consumer {
         let now = cx.now.mono;
         let past = |at: Option<Time>| at.is_some_and(|at| now > at || (due && now == at));
         for mut waiting in std::mem::take(&mut self.waiting) {
-            if past(waiting.expires) {
+            if waiting.too_late || past(waiting.expires) {
                 cx.send_status(&waiting.reply, waiting.counts(Headers::from_status(408, "Request Timeout")));
                 self.ended(&waiting, cx);
                 continue;
@@ -257,43 +260,5 @@ impl Consumer {
     pub(crate) fn num_waiting(&mut self, cx: &mut Context) -> u64 {
         self.sweep_waiting(false, false, cx);
         self.waiting.len() as u64
-    }
-}
-
-/// A duration as Go prints it: `2s`, `1.5s`, `1m30s`, `1h0m0s`.
-fn go_duration(duration: Duration) -> String {
-    let seconds = duration.as_nanos() / 1_000_000_000;
-    if seconds < 60 {
-        return duration.to_string().replace("us", "µs");
-    }
-    let rest = Duration::from_nanos(duration.as_nanos() - seconds / 60 * 60_000_000_000);
-    let (hours, minutes) = (seconds / 3_600, seconds / 60 % 60);
-    if hours > 0 { format!("{hours}h{minutes}m{}", go_seconds(rest)) } else { format!("{minutes}m{}", go_seconds(rest)) }
-}
-
-fn go_seconds(rest: Duration) -> String {
-    let nanos = rest.as_nanos();
-    let fraction = format!("{:09}", nanos % 1_000_000_000);
-    let fraction = fraction.trim_end_matches('0');
-    if fraction.is_empty() { format!("{}s", nanos / 1_000_000_000) } else { format!("{}.{fraction}s", nanos / 1_000_000_000) }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn durations_as_go_prints_them() {
-        for (ns, text) in [
-            (2_000_000_000, "2s"),
-            (1_500_000_000, "1.5s"),
-            (20_000_000, "20ms"),
-            (90_000_000_000, "1m30s"),
-            (60_000_000_000, "1m0s"),
-            (60_500_000_000, "1m0.5s"),
-            (3_600_000_000_000, "1h0m0s"),
-        ] {
-            assert_eq!(go_duration(Duration::from_nanos(ns)), text);
-        }
     }
 }
