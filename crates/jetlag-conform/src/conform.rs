@@ -1,6 +1,10 @@
 //! Scenarios on a real server, and what came of it: the entry point of this crate.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use jetlag_model::ServerVersion;
@@ -17,8 +21,8 @@ use crate::real::{RealError, RealServer};
 /// A replay of a scenario takes no longer than this.
 const LONGEST: jetlag_model::Duration = jetlag_model::Duration::from_secs(20);
 
-/// A difference is one that persists at the pace, at half and at a quarter of it.
-const SLOWED: [u32; 3] = [1, 2, 4];
+/// A difference is one that persists at the pace, at half and at a quarter of it; or thrice where there is but one pace.
+const SLOWED: ([u32; 3], [u32; 3]) = ([1, 2, 4], [1, 1, 1]);
 
 /// How long the API may take to answer.
 const API_TIMEOUT: Duration = Duration::from_secs(5);
@@ -32,12 +36,15 @@ pub struct ConformOptions {
     pub registry: Registry,
     /// A replay that would take longer is not made.
     pub longest: jetlag_model::Duration,
+    /// How many scenarios are replayed at the same time, if each has a process of its own. Mostly they wait.
+    pub jobs: usize,
 }
 
 impl ConformOptions {
-    /// On this server, with the shipped handlers, 20 s at most for a scenario.
+    /// On this server, with the shipped handlers, 20 s at most for a scenario, and one scenario a processor at the same time.
     pub fn new(server: Server) -> ConformOptions {
-        ConformOptions { server, registry: Registry::new(), longest: LONGEST }
+        let jobs = thread::available_parallelism().map_or(1, usize::from);
+        ConformOptions { server, registry: Registry::new(), longest: LONGEST, jobs }
     }
 }
 
@@ -153,7 +160,7 @@ pub enum ConformError {
     Server(#[from] RealError),
 }
 
-/// Replays all scenarios below `paths`, and tells `on_result` of each as soon as it is done.
+/// Replays all scenarios below `paths`, and tells `on_result` of each, in the order of the paths, as soon as it and all before it are done.
 ///
 /// # Errors
 ///
@@ -161,13 +168,40 @@ pub enum ConformError {
 pub fn conform(paths: &[PathBuf], options: &ConformOptions, mut on_result: impl FnMut(&FileReport)) -> Result<Report, ConformError> {
     let paths = find_files(paths)?;
     let version = server_version(&options.server)?;
+    let jobs = match options.server {
+        Server::Binary(_) => options.jobs.clamp(1, paths.len().max(1)),
+        // They would be in each other's way.
+        Server::Running(_) => 1,
+    };
+    let next = AtomicUsize::new(0);
+    let (sender, done) = mpsc::channel();
     let mut files = Vec::with_capacity(paths.len());
-    for path in paths {
-        let report = conform_file(&path, options, version);
-        on_result(&report);
-        files.push(report);
-    }
+    thread::scope(|scope| {
+        for _ in 0..jobs {
+            let (sender, next, paths) = (sender.clone(), &next, &paths);
+            scope.spawn(move || {
+                while let Some((index, path)) = next_of(next, paths) {
+                    // Nobody listens any more when telling failed with a panic, which is on its way.
+                    let _ = sender.send((index, conform_file(path, options, version)));
+                }
+            });
+        }
+        drop(sender);
+        let mut early = BTreeMap::new();
+        for (index, report) in done {
+            early.insert(index, report);
+            while let Some(report) = early.remove(&files.len()) {
+                on_result(&report);
+                files.push(report);
+            }
+        }
+    });
     Ok(Report { version, files })
+}
+
+fn next_of<'p>(next: &AtomicUsize, paths: &'p [PathBuf]) -> Option<(usize, &'p PathBuf)> {
+    let index = next.fetch_add(1, Ordering::Relaxed);
+    paths.get(index).map(|path| (index, path))
 }
 
 /// The version of a server.
@@ -222,7 +256,7 @@ fn conform_scenario(scenario: &Scenario, options: &ConformOptions, version: Serv
     let fastest = plan.ratio;
     let mut first_difference = None;
     let mut replays = 0;
-    for times in SLOWED {
+    for times in if ends_a_life(scenario) { SLOWED.1 } else { SLOWED.0 } {
         if times > 1 {
             match lead.at(fastest.slowed(times)) {
                 Ok(slower) => plan = slower,

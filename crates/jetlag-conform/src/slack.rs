@@ -25,6 +25,9 @@ const HOP: Duration = Duration::from_millis(4);
 /// What each of many things at one instant costs those after it.
 const EACH: Duration = Duration::from_micros(500);
 
+/// What the end or the beginning of a server's process takes.
+const LIFE: Duration = Duration::from_millis(500);
+
 /// The lateness of the server's timers, at most.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Timers {
@@ -93,22 +96,27 @@ impl Band {
 /// each link of a chain of answers. How late the script's own commands are is not in it: that is measured.
 pub(crate) fn bands(records: &[Record], timers: Timers) -> Vec<Band> {
     let mut carried = Duration::ZERO;
-    let (mut instant, mut deepest, mut many) = (Time::START, 0, 0);
+    let (mut instant, mut deepest, mut many, mut life) = (Time::START, 0, 0, Duration::ZERO);
     let mut fired: BTreeSet<&str> = BTreeSet::new();
     let mut depths: Vec<i64> = Vec::with_capacity(records.len());
     let mut bands = Vec::with_capacity(records.len());
     for record in records {
         if record.at != instant {
             carried = carried + HOP * deepest + EACH * many;
-            (instant, deepest, many) = (record.at, 0, 0);
+            (instant, deepest, many, life) = (record.at, 0, 0, Duration::ZERO);
             fired.clear();
         }
-        if record.kind == Kind::DeadlineFired {
-            let deadline = record.fields.text(Key::Deadline).map_or("", |deadline| &**deadline);
-            // Timers of one kind at one instant run side by side.
-            if fired.insert(deadline) {
-                carried = carried + timers.lateness(deadline);
+        match record.kind {
+            Kind::DeadlineFired => {
+                let deadline = record.fields.text(Key::Deadline).map_or("", |deadline| &**deadline);
+                // Timers of one kind at one instant run side by side.
+                if fired.insert(deadline) {
+                    carried = carried + timers.lateness(deadline);
+                }
             }
+            // Not carried on: what comes later is counted from the clock.
+            Kind::ServerDown | Kind::ServerUp => life = LIFE,
+            _ => {}
         }
         let before = record.cause.and_then(|n| usize::try_from(n).ok()).filter(|n| records[*n].at == record.at).map(|n| depths[n]);
         let with_client = i64::from(matches!(record.place, Place::Client(_)));
@@ -116,7 +124,7 @@ pub(crate) fn bands(records: &[Record], timers: Timers) -> Vec<Band> {
         depths.push(depth);
         deepest = deepest.max(depth);
         many += with_client;
-        bands.push(Band { early: EARLY, late: LATE + carried + HOP * depth + EACH * many });
+        bands.push(Band { early: EARLY, late: LATE + carried + life + HOP * depth + EACH * many });
     }
     bands
 }
@@ -165,6 +173,9 @@ mod tests {
             (fired(200, "max-age"), 90 + 50 + 45 + 2600),
             // What led to it is of another instant.
             (got(300, Some(7)), 90 + 50 + 45 + 2600 + 45),
+            (Record::new(at(400), Place::Server, Kind::ServerDown), 90 + 50 + 45 + 2600 + 45 + 5000),
+            (got(400, None), 90 + 50 + 45 + 2600 + 45 + 5000 + 45),
+            (got(500, None), 90 + 50 + 45 + 2600 + 45 + 45 + 45),
         ];
         let records: Vec<_> = rows.iter().map(|(record, _)| record.clone()).collect();
         let late: Vec<_> = bands(&records, Timers { ack_wait: MS(5) }).iter().map(|band| band.late - LATE).collect();
