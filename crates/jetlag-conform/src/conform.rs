@@ -7,9 +7,10 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use jetlag_fault::{Effect, LostTail};
 use jetlag_model::ServerVersion;
 use jetlag_runner::{Registry, RunOptions, ScenarioFile, SuiteError, Unreadable, find_files};
-use jetlag_scenario::{Command, Conform, FaultEffect, Lost, Scenario, set_unconfirmed};
+use jetlag_scenario::{Command, Conform, Scenario, set_unconfirmed};
 
 use crate::compare::Difference;
 use crate::find::{FindError, Server, ServerUrl, version_of};
@@ -298,14 +299,14 @@ fn reason_to_skip(scenario: &Scenario, server: &Server, version: ServerVersion) 
 
 fn loses_a_tail(command: &Command) -> bool {
     let lost = match command {
-        Command::Kill(kill) => kill.lost,
-        Command::Fault(fault) => match fault.effect {
-            FaultEffect::Kill { lost, .. } => lost,
-            _ => None,
+        Command::Kill(kill) => kill.lost.unwrap_or_default(),
+        Command::Fault(fault) => match fault.rule.effect {
+            Effect::Kill { lost, .. } => lost,
+            _ => LostTail::Nothing,
         },
-        _ => None,
+        _ => LostTail::Nothing,
     };
-    !matches!(lost, None | Some(Lost::Nothing))
+    lost != LostTail::Nothing
 }
 
 /// Why a replay says nothing.

@@ -72,7 +72,7 @@ pub struct Found {
 pub enum FindError {
     /// Nothing named, nothing installed, nothing in the cache.
     #[error(
-        "no nats-server found; name a binary or a nats:// URL, set {VARIABLE}, install nats-server on PATH, or fetch one into the cache"
+        "no nats-server found; name a binary or a nats:// URL, set {VARIABLE}, install nats-server on PATH, or fetch one with: jetlag nats-server fetch"
     )]
     NotFound,
     /// A path that leads to no executable file.

@@ -4,8 +4,9 @@
 
 use std::fmt;
 
+use jetlag_fault::Effect;
 use jetlag_model::Duration;
-use jetlag_scenario::{AckVerb, ActionKind, Command, FaultEffect, Scenario, SettingValue, Settings, Step};
+use jetlag_scenario::{AckVerb, ActionKind, Command, Scenario, SettingValue, Settings, Step};
 
 /// What the server times must take this long in a replay, so that "twice as late" can be told from "as late as a busy machine". Above the
 /// lateness that a replay allows, see `slack.rs`.
@@ -121,7 +122,7 @@ pub(crate) fn can_tell(scenario: &Scenario, ratio: Ratio, lag: Duration) -> bool
 pub(crate) fn ends_a_life(scenario: &Scenario) -> bool {
     steps(scenario).any(|step| match &step.command {
         Command::Restart(_) | Command::Kill(_) => true,
-        Command::Fault(fault) => matches!(fault.effect, FaultEffect::Restart { .. } | FaultEffect::Kill { .. }),
+        Command::Fault(fault) => matches!(fault.rule.effect, Effect::Restart { .. } | Effect::Kill { .. }),
         _ => false,
     })
 }

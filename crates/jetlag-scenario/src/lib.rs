@@ -32,11 +32,6 @@ pub use command::{
 };
 pub use diagnostic::Diagnostic;
 pub use fault::FaultSpec;
-// What jetlag-conform uses until it names jetlag-fault's own.
-#[doc(hidden)]
-pub use fault::FaultEffect;
-#[doc(hidden)]
-pub use jetlag_fault::LostTail as Lost;
 pub use parse::{parse, parse_bytes};
 pub use print::format;
 pub use scenario::{Block, Conform, Header, Mode, SCRIPT, Scenario, Step, Transcript, VersionCondition};
