@@ -42,9 +42,9 @@ pub struct ConformOptions {
 }
 
 impl ConformOptions {
-    /// On this server, with the shipped handlers, 20 s at most for a scenario, and one scenario a processor at the same time.
+    /// On this server, with the shipped handlers, 20 s at most for a scenario, and two scenarios a processor at the same time.
     pub fn new(server: Server) -> ConformOptions {
-        let jobs = thread::available_parallelism().map_or(1, usize::from);
+        let jobs = 2 * thread::available_parallelism().map_or(1, usize::from);
         ConformOptions { server, registry: Registry::new(), longest: LONGEST, jobs }
     }
 }
