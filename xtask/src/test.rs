@@ -2,6 +2,7 @@
 
 use std::cell::OnceCell;
 use std::ffi::{OsStr, OsString};
+use std::path::PathBuf;
 use std::process::{Command, ExitCode};
 use std::time::{Duration, Instant};
 
@@ -128,7 +129,21 @@ impl Context<'_> {
 
     /// How many scenario files there are.
     fn scenarios(&self) -> anyhow::Result<usize> {
+        Ok(self.scenario_files()?.len())
+    }
+
+    /// How many of them say that no real server can be asked.
+    fn scenarios_for_the_simulator_alone(&self) -> anyhow::Result<usize> {
         let mut count = 0;
+        for path in self.scenario_files()? {
+            let text = std::fs::read_to_string(&path).with_context(|| format!("{} could not be read", path.display()))?;
+            count += usize::from(text.lines().take_while(|line| !line.is_empty()).any(|line| line.starts_with("conform: no")));
+        }
+        Ok(count)
+    }
+
+    fn scenario_files(&self) -> anyhow::Result<Vec<PathBuf>> {
+        let mut files = Vec::new();
         let mut directories = vec![self.workspace.root.join("scenarios")];
         while let Some(directory) = directories.pop() {
             for entry in std::fs::read_dir(&directory).with_context(|| format!("{} could not be read", directory.display()))? {
@@ -136,11 +151,11 @@ impl Context<'_> {
                 if path.is_dir() {
                     directories.push(path);
                 } else if path.extension().is_some_and(|extension| extension == "scn") {
-                    count += 1;
+                    files.push(path);
                 }
             }
         }
-        Ok(count)
+        Ok(files)
     }
 
     /// All scenarios passed, or `command` failed.
@@ -169,7 +184,11 @@ fn run_scenarios(context: &Context<'_>) -> anyhow::Result<Tally> {
 
 fn conform(context: &Context<'_>) -> anyhow::Result<Tally> {
     match context.server()? {
-        Some(server) => context.all_scenarios(context.workspace.jetlag(Profile::Release).args(["conform", "--server"]).arg(&server.name)),
+        Some(server) => {
+            let all = context.all_scenarios(context.workspace.jetlag(Profile::Release).args(["conform", "--server"]).arg(&server.name))?;
+            let skipped = context.scenarios_for_the_simulator_alone()?;
+            Ok(Tally { passed: all.passed - skipped, skipped, note: "skipped: declared `conform: no`".to_owned(), ..all })
+        }
         None if context.require_servers => bail!("{}", server::HINT),
         None => Ok(Tally { skipped: context.scenarios()?, note: server::HINT.to_owned(), ..Tally::default() }),
     }
