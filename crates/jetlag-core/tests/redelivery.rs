@@ -240,6 +240,28 @@ fn a_killed_server_forgets_the_acks_it_had_not_written() {
     }
 }
 
+/// The subscription ends with its first message, so the second one is sent to nobody and comes back. As 2.12.8 and 2.15.1 did it.
+#[test]
+fn a_delivery_that_meets_nobody_comes_back() {
+    for (version, before, again) in [
+        (ServerVersion::new(2, 12, 8), "D2/2 F0/0 ap2 rd1 np0 w0", "0s s2 d3 dc1"),
+        (ServerVersion::NEWEST, "D2/2 F0/0 ap2 rd0 np0 w0", "0s s2 d3 dc2"),
+    ] {
+        let mut d = Driver::with(CoreConfig { version });
+        d.prepare(2, "memory", r#""ack_wait":30000000000,"max_deliver":5"#);
+        d.subscribe(9, "gone.p", None);
+        let conn = jetlag_model::ConnId(1);
+        d.input(jetlag_core::Input::Unsubscribe { conn, sid: jetlag_model::Sid(9), max: Some(1) });
+        let message = jetlag_model::Message::new("$JS.API.CONSUMER.MSG.NEXT.S.C", "2").with_reply("gone.p");
+        d.input(jetlag_core::Input::Publish { conn, message });
+        check(&mut d, &["0s s1 d1 dc1"]);
+        assert_eq!(d.info(), before, "{version}");
+        d.pull("p", "2");
+        check(&mut d, &[again]);
+        assert_eq!(d.info(), "D3/2 F0/0 ap2 rd1 np0 w1", "{version}");
+    }
+}
+
 #[test]
 fn versions_differ_where_their_rules_say_so() {
     for (version, expected) in [

@@ -55,7 +55,8 @@ impl Consumer {
     /// Redeliveries first, past max_ack_pending; then new messages.
     fn next_message(&mut self, log: &Log, cx: &mut Context) -> Next {
         while let Some(seq) = self.queue.pop() {
-            let count = self.redelivered.get(&seq).copied().unwrap_or(0) + 2;
+            // On older servers a failed first delivery has left one below zero here, so that this is the first again.
+            let count = self.redelivered.get(&seq).copied().unwrap_or(0).wrapping_add(2);
             if let Some(max) = self.max_deliver()
                 && count > max
             {
@@ -199,7 +200,7 @@ impl Consumer {
             self.uncount(seq);
         } else {
             // Older servers count one below zero, and the next expiry takes that for more deliveries than any limit allows.
-            self.redelivered.insert(seq, u64::MAX - 1);
+            self.redelivered.insert(seq, u64::MAX);
         }
         if self.config.is_push() {
             self.active = false;

@@ -328,7 +328,7 @@ impl Consumer {
 
     /// How long after its last delivery a message is due again.
     fn wait(&self, seq: StreamSeq) -> Duration {
-        self.config.wait_after(self.redelivered.get(&seq).copied().unwrap_or(0) + 1)
+        self.config.wait_after(self.redelivered.get(&seq).copied().unwrap_or(0).wrapping_add(1))
     }
 
     fn reset_heartbeat(&mut self, now: Now) {

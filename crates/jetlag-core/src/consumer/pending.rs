@@ -101,7 +101,7 @@ impl Consumer {
         if count < max {
             return false;
         }
-        self.exhaust(seq, redeliveries + 1, count, count == max, cx);
+        self.exhaust(seq, redeliveries.wrapping_add(1), count, count == max, cx);
         self.redelivered.insert(seq, count);
         true
     }
@@ -116,7 +116,7 @@ impl Consumer {
             cx.advise(&self.stream, &self.name, &Advisory::MaxDeliver { stream_seq: seq, deliveries: told });
         }
         if let Some(pending) = self.pending.remove(&seq) {
-            self.store.update_delivered(cx.now.mono, &self.config, pending.first, seq, stored_count + 1, pending.stamp);
+            self.store.update_delivered(cx.now.mono, &self.config, pending.first, seq, stored_count.saturating_add(1), pending.stamp);
             self.last_delivery = Some(cx.now.wall);
             self.move_floor(pending.first, seq);
         }
