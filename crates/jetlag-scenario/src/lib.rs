@@ -34,7 +34,7 @@ pub use diagnostic::Diagnostic;
 pub use fault::FaultSpec;
 pub use parse::{parse, parse_bytes};
 pub use print::format;
-pub use scenario::{Block, Conform, Header, Mode, SCRIPT, Scenario, Step, Transcript, VersionCondition};
+pub use scenario::{Block, Conform, Header, KnownDifference, Mode, SCRIPT, Scenario, Step, Transcript, VersionCondition};
 pub use settings::{Setting, SettingValue, Settings};
 pub use span::{Name, Span};
 pub use version::{Comparison, VersionRange, VersionRangeError};

@@ -51,6 +51,7 @@ impl Display for Header {
         if let Conform::No(reason) = &self.conform {
             writeln!(f, "conform: no - {reason}")?;
         }
+        self.differs.iter().try_for_each(|known| writeln!(f, "differs: {} - {}", known.range, known.evidence))?;
         self.unconfirmed.iter().try_for_each(|why| writeln!(f, "unconfirmed: {why}"))
     }
 }

@@ -35,6 +35,8 @@ pub struct Header {
     pub labels: Vec<String>,
     /// `conform:` whether a real server can be asked.
     pub conform: Conform,
+    /// `differs:` lines: servers that are known to do something else than the transcripts say, and where that is tracked.
+    pub differs: Vec<KnownDifference>,
     /// `unconfirmed:` present while no real server has confirmed the transcript; says why or since when.
     pub unconfirmed: Option<String>,
 }
@@ -51,6 +53,7 @@ impl Header {
             seed: 1,
             labels: Vec::new(),
             conform: Conform::Yes,
+            differs: Vec::new(),
             unconfirmed: None,
         }
     }
@@ -63,6 +66,33 @@ pub enum Conform {
     Yes,
     /// It does not, for this reason: `conform: no - reason`.
     No(String),
+}
+
+/// A difference between the simulator and some servers that is known and not modelled: `differs: RANGE - EVIDENCE`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KnownDifference {
+    /// On which servers.
+    pub range: VersionRange,
+    /// A server issue (`#8605`), a commit or a line of the server's source, with a word on what differs.
+    pub evidence: String,
+}
+
+impl KnownDifference {
+    /// Whether a text names something that others can look up: an issue, a commit, or a place in the server's source.
+    pub fn is_evidence(text: &str) -> bool {
+        let number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+        let commit = |text: &str| {
+            (9..=40).contains(&text.len())
+                && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+                && text.bytes().any(|byte| byte.is_ascii_digit())
+        };
+        let words = text.split(|c: char| c.is_whitespace() || ",;()".contains(c)).map(|word| word.trim_end_matches(['.', ':']));
+        words.into_iter().any(|word| {
+            let issue = word.rsplit_once('#').is_some_and(|(_, after)| number(after));
+            let source = word.strip_prefix("server/").is_some_and(|file| file.contains(".go"));
+            issue || source || commit(word)
+        })
+    }
 }
 
 /// Commands, then the transcripts they produce. Blocks are separated by blank lines.

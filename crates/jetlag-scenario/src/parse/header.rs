@@ -2,9 +2,12 @@
 
 use crate::diagnostic::{Report, nearest};
 use crate::lex::Line;
-use crate::{Conform, Header, Span};
+use crate::{Conform, Header, KnownDifference, Span};
 
-const KEYS: &[&str] = &["title", "cites", "ids", "server", "seed", "labels", "conform", "unconfirmed"];
+const KEYS: &[&str] = &["title", "cites", "ids", "server", "seed", "labels", "conform", "differs", "unconfirmed"];
+
+/// Keys that may be given several times.
+const REPEATED: &[&str] = &["cites", "differs"];
 
 /// Whether a file begins with a header, judged by its first line that is neither blank nor a comment.
 pub(super) fn is_header_line(line: &Line<'_>) -> bool {
@@ -38,7 +41,7 @@ pub(super) fn header(lines: &[Line<'_>], report: &mut Report<'_>) -> Header {
         let span = line.span(start, start + value.len());
         if !KEYS.contains(&key) {
             report.unknown(key_span, format!("no header key `{}`", key.escape_debug()), "expected a header key", key, KEYS);
-        } else if seen.contains(&key) && key != "cites" {
+        } else if seen.contains(&key) && !REPEATED.contains(&key) {
             report.error(key_span, format!("`{key}` is given twice"), "already given").help("keep one of them");
         } else if value.is_empty() {
             let span = Span { start: key_span.end + 1, end: key_span.end + 1, ..span };
@@ -66,6 +69,7 @@ fn set(header: &mut Header, key: &str, value: &str, span: Span, report: &mut Rep
                 report.error(span, error.to_string(), "expected a range such as >=2.11.0,<2.14.0");
             }
         },
+        "differs" => header.differs.extend(known_difference(value, span, report)),
         "seed" => match value.parse() {
             Ok(seed) if !value.starts_with('+') => header.seed = seed,
             _ => {
@@ -80,6 +84,29 @@ fn set(header: &mut Header, key: &str, value: &str, span: Span, report: &mut Rep
                 report.error(span, message, "expected no - REASON").help("write conform: no - what a real server can not do");
             }
         },
+    }
+}
+
+fn known_difference(value: &str, span: Span, report: &mut Report<'_>) -> Option<KnownDifference> {
+    let Some((range, evidence)) = value.split_once(" - ").map(|(range, evidence)| (range.trim(), evidence.trim())) else {
+        report
+            .error(span, format!("`{}` has no evidence", value.escape_debug()), "expected RANGE - EVIDENCE")
+            .help("write differs: <2.11.0 - #1234 what differs");
+        return None;
+    };
+    if !KnownDifference::is_evidence(evidence) {
+        report
+            .error(span, format!("`{}` can not be looked up", evidence.escape_debug()), "expected an issue, a commit or a source line")
+            .help("name a server issue (#1234), a commit, or a place such as server/consumer.go:123");
+        return None;
+    }
+    match range.parse() {
+        Ok(range) => Some(KnownDifference { range, evidence: evidence.to_owned() }),
+        Err(error) => {
+            let error: crate::VersionRangeError = error;
+            report.error(span, error.to_string(), "expected a range such as >=2.11.0,<2.14.0");
+            None
+        }
     }
 }
 

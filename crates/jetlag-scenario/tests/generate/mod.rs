@@ -7,8 +7,9 @@ use jetlag_model::{DeliveryCount, Duration, Payload, StreamSeq, Subject};
 use jetlag_scenario::{
     AckCommand, AckVerb, Action, ActionKind, Advance, Block, Check, CheckName, ClientCommand, Command, Comparison, Conform,
     ConsumerCommand, ConsumerPath, CountCondition, DeleteConsumer, DeleteMessage, DeleteStream, DeliveryRef, FaultSpec, Fetch,
-    HandlerOption, Header, Info, Kill, Mode, Name, Publish, Purge, Request, Restart, SCRIPT, Scenario, Setting, SettingValue, Settings,
-    Span, Step, StreamCommand, Subscribe, Transcript, Unsubscribe, VersionCondition, WorkerCommand, WorkerMatch, WorkerRule,
+    HandlerOption, Header, Info, Kill, KnownDifference, Mode, Name, Publish, Purge, Request, Restart, SCRIPT, Scenario, Setting,
+    SettingValue, Settings, Span, Step, StreamCommand, Subscribe, Transcript, Unsubscribe, VersionCondition, WorkerCommand, WorkerMatch,
+    WorkerRule,
 };
 use proptest::collection::vec;
 use proptest::option::of;
@@ -414,8 +415,12 @@ fn header() -> BoxedStrategy<Header> {
     let server = of(select(vec!["<2.11.0", ">=2.11.0,<2.14.0"]).prop_map(|range| range.parse().expect("a range")));
     let conform = prop_oneof![Just(Conform::Yes), value().prop_map(Conform::No)];
     let lists = (vec(value(), 0..2), vec(item(), 0..3), vec(item(), 0..3));
-    (comments(), value(), lists, server, any::<u64>(), conform, of(value()))
-        .prop_map(|(comments, title, (cites, ids, labels), server, seed, conform, unconfirmed)| Header {
+    let differs = vec((select(vec!["<2.11.0", "=2.12.8"]), value()), 0..2).prop_map(|known| {
+        let known = known.into_iter().map(|(range, why)| (range.parse().expect("a range"), format!("#8605 {why}")));
+        known.map(|(range, evidence)| KnownDifference { range, evidence }).collect()
+    });
+    (comments(), value(), lists, server, any::<u64>(), conform, differs, of(value()))
+        .prop_map(|(comments, title, (cites, ids, labels), server, seed, conform, differs, unconfirmed)| Header {
             comments,
             title,
             cites,
@@ -424,6 +429,7 @@ fn header() -> BoxedStrategy<Header> {
             seed,
             labels,
             conform,
+            differs,
             unconfirmed,
         })
         .boxed()
