@@ -29,5 +29,5 @@ pub use deadline::Deadline;
 pub use input::{ConnectOptions, Input};
 pub use note::{ConsumerRef, Note, Removal};
 pub use output::Output;
-pub use rules::Rule;
+pub use rules::{Rule, VersionRange, VersionRule, version_rules};
 pub use stored::{Lost, LostTail, Stored};

@@ -4,87 +4,178 @@
 //! A range is as exact as its evidence says. "Seen" means: run on the versions named (2.10.26, 2.11.11, 2.12.8, 2.14.6, 2.15.1); the first
 //! release that behaves so lies between the two named ones.
 
+use std::fmt;
+
 use jetlag_model::ServerVersion;
 
-/// A behaviour that some versions have and others have not.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Rule {
+/// Versions from one release on, up to another or for good.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct VersionRange {
+    /// The first release.
+    pub from: ServerVersion,
+    /// The first release after it that is not meant any more; `None` for all that follow.
+    pub until: Option<ServerVersion>,
+}
+
+impl VersionRange {
+    /// Whether it holds a version.
+    pub fn contains(&self, version: ServerVersion) -> bool {
+        version >= self.from && self.until.is_none_or(|until| version < until)
+    }
+}
+
+impl fmt::Display for VersionRange {
+    /// Writes it as scenarios do: `>=2.10.29,<2.11.0`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, ">={}", self.from)?;
+        self.until.map_or(Ok(()), |until| write!(f, ",<{until}"))
+    }
+}
+
+/// One line of the table that [`version_rules`] gives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct VersionRule {
+    /// The rule.
+    pub rule: Rule,
+    /// Its name in kebab-case.
+    pub name: &'static str,
+    /// What it says, in one sentence or two.
+    pub meaning: &'static str,
+    /// The versions it holds for, oldest first. There are several where a change went into older lines, too.
+    pub ranges: &'static [VersionRange],
+    /// Where that was read or seen.
+    pub evidence: &'static str,
+}
+
+impl VersionRule {
+    /// Whether it holds for a version.
+    pub fn holds(&self, version: ServerVersion) -> bool {
+        self.ranges.iter().any(|range| range.contains(version))
+    }
+
+    /// Whether it holds for one of two versions and not for the other.
+    pub fn separates(&self, a: ServerVersion, b: ServerVersion) -> bool {
+        self.holds(a) != self.holds(b)
+    }
+}
+
+/// All rules, in the order of [`Rule`].
+pub fn version_rules() -> impl ExactSizeIterator<Item = VersionRule> {
+    TABLE.iter().copied()
+}
+
+/// Writes the enum and the table from one list, so that they can not differ. A range is `from..until` or `from..`.
+macro_rules! rules {
+    ($(
+        #[doc = $meaning:literal]
+        $rule:ident $name:literal
+            [$($from:tt .. $($until:tt)?),+]
+            $evidence:literal;
+    )+) => {
+        /// A behaviour that some versions have and others have not.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+        pub enum Rule {
+            $(#[doc = $meaning] $rule,)+
+        }
+
+        const TABLE: &[VersionRule] = &[$(VersionRule {
+            rule: Rule::$rule,
+            name: $name,
+            meaning: $meaning.trim_ascii(),
+            ranges: &[$(VersionRange { from: version $from, until: rules!(@until $($until)?) }),+],
+            evidence: $evidence,
+        }),+];
+    };
+    (@until) => { None };
+    (@until $until:tt) => { Some(version $until) };
+}
+
+const fn version(major: u16, minor: u16, patch: u16) -> ServerVersion {
+    ServerVersion::new(major, minor, patch)
+}
+
+rules! {
     /// A request body with a field the server does not know is refused (10025).
-    StrictJson,
+    StrictJson "strict-json"
+        [(2, 12, 0)..]
+        "seen: not 2.11.11, 2.12.8";
     /// ack_wait and backoff below zero are refused (10183, 10184).
-    NegativeWaitsRefused,
+    NegativeWaitsRefused "negative-waits-refused"
+        [(2, 12, 0)..]
+        "seen: not 2.11.11, 2.12.8";
     /// Other numbers below zero become their defaults instead of being kept or refused.
-    NegativeNumbersNormalised,
+    NegativeNumbersNormalised "negative-numbers-normalised"
+        [(2, 12, 0)..]
+        "seen: not 2.11.11, 2.12.8";
     /// As many backoff steps as deliveries are accepted.
-    BackoffMayEqualMaxDeliver,
+    BackoffMayEqualMaxDeliver "backoff-may-equal-max-deliver"
+        [(2, 10, 23)..]
+        "nats-server PR 6154, first tag v2.10.23";
     /// A first backoff step of zero means that nothing is ever redelivered; before, that it is at once.
-    ZeroWaitNeverRedelivers,
+    ZeroWaitNeverRedelivers "zero-wait-never-redelivers"
+        [(2, 14, 0)..]
+        "seen: not 2.12.8, 2.14.6";
     /// MAX_DELIVERIES is always published and carries the real count; before, only when the count met the limit, and with the limit.
-    AdvisoryHasRealCount,
+    AdvisoryHasRealCount "advisory-has-real-count"
+        [(2, 15, 1)..]
+        "nats-server PR 8605; seen: not 2.15.0, 2.15.1";
     /// A consumer's info takes delivered and ack floor from the stored copy.
-    InfoFromStore,
+    InfoFromStore "info-from-store"
+        [(2, 11, 0)..]
+        "seen: not 2.10.26, 2.11.11";
     /// num_redelivered is shown as 0 when max_deliver is 1.
-    RedeliveredHiddenAtOne,
+    RedeliveredHiddenAtOne "redelivered-hidden-at-one"
+        [(2, 11, 4)..]
+        "nats-server PR 6877, first tag v2.11.4";
     /// A new consumer that starts later has its floor before its start; before, at 0.
-    FloorBeginsBeforeStart,
+    FloorBeginsBeforeStart "floor-begins-before-start"
+        [(2, 14, 0)..]
+        "seen: not 2.12.8, 2.14.6";
     /// A start sequence beyond the stream's last is waited for; before, it was lowered.
-    StartBeyondLastKept,
+    StartBeyondLastKept "start-beyond-last-kept"
+        [(2, 11, 0)..]
+        "seen: not 2.10.26, 2.11.11";
     /// A pull without waiting ends with 404 at the end of the stream; before, with 408 and only if it had got something.
-    NoWaitEndsWith404,
+    NoWaitEndsWith404 "no-wait-ends-with-404"
+        [(2, 11, 0)..]
+        "nats-server PR 7466; seen: not 2.10.26, 2.11.11";
     /// A pull beyond max_waiting is dropped without a word when it carries a heartbeat.
-    MaxWaitingSilentWithHeartbeat,
+    MaxWaitingSilentWithHeartbeat "max-waiting-silent-with-heartbeat"
+        [(2, 11, 5)..]
+        "nats-server commit c580e7711, first tag v2.11.5";
     /// A wrong expected sequence is found before a duplicate id.
-    ExpectedSequenceBeforeDedup,
+    ExpectedSequenceBeforeDedup "expected-sequence-before-dedup"
+        [(2, 12, 0)..]
+        "seen: not 2.11.11, 2.12.8";
     /// A 503 for nobody listening names the subject.
-    NoRespondersNamesSubject,
+    NoRespondersNamesSubject "no-responders-names-subject"
+        [(2, 12, 0)..]
+        "seen: not 2.11.11, 2.12.8";
     /// An exhausted message that leaves its stream leaves num_redelivered too.
-    RedeliveredForgottenOnRemoval,
+    RedeliveredForgottenOnRemoval "redelivered-forgotten-on-removal"
+        [(2, 14, 0)..]
+        "seen: not 2.12.8, 2.14.6";
     /// A first delivery that reached nobody does not spoil the delivery count.
-    FailedDeliveryKeepsCount,
+    FailedDeliveryKeepsCount "failed-delivery-keeps-count"
+        [(2, 14, 0)..]
+        "seen: not 2.12.8, 2.14.6";
     /// inactive_threshold counts from the last ack deadline.
-    InactivityWaitsForAcks,
+    InactivityWaitsForAcks "inactivity-waits-for-acks"
+        [(2, 11, 0)..]
+        "seen: not 2.10.26, 2.11.11";
     /// mem_storage can not be updated.
-    MemStorageFixed,
+    MemStorageFixed "mem-storage-fixed"
+        [(2, 14, 0)..]
+        "seen: not 2.12.8, 2.14.6";
     /// A durable create takes the name in its subject, whatever other name the request has.
-    DurableCreateOverridesName,
+    DurableCreateOverridesName "durable-create-overrides-name"
+        [(2, 12, 0)..]
+        "seen: not 2.10.26, 2.12.8";
     /// Configurations carry `_nats.*` metadata.
-    VersionMetadata,
+    VersionMetadata "version-metadata"
+        [(2, 11, 0)..]
+        "seen: not 2.10.26, 2.11.11";
 }
-
-struct Row {
-    rule: Rule,
-    since: ServerVersion,
-    #[expect(dead_code, reason = "the table is read by people; a generated page will print it")]
-    evidence: &'static str,
-}
-
-const fn row(rule: Rule, since: (u16, u16, u16), evidence: &'static str) -> Row {
-    Row { rule, since: ServerVersion::new(since.0, since.1, since.2), evidence }
-}
-
-/// One row a rule, in the enum's order.
-const TABLE: &[Row] = &[
-    row(Rule::StrictJson, (2, 12, 0), "seen: not 2.11.11, 2.12.8"),
-    row(Rule::NegativeWaitsRefused, (2, 12, 0), "seen: not 2.11.11, 2.12.8"),
-    row(Rule::NegativeNumbersNormalised, (2, 12, 0), "seen: not 2.11.11, 2.12.8"),
-    row(Rule::BackoffMayEqualMaxDeliver, (2, 10, 23), "nats-server PR 6154, first tag v2.10.23"),
-    row(Rule::ZeroWaitNeverRedelivers, (2, 14, 0), "seen: not 2.12.8, 2.14.6"),
-    row(Rule::AdvisoryHasRealCount, (2, 15, 1), "nats-server PR 8605; seen: not 2.15.0, 2.15.1"),
-    row(Rule::InfoFromStore, (2, 11, 0), "seen: not 2.10.26, 2.11.11"),
-    row(Rule::RedeliveredHiddenAtOne, (2, 11, 4), "nats-server PR 6877, first tag v2.11.4"),
-    row(Rule::FloorBeginsBeforeStart, (2, 14, 0), "seen: not 2.12.8, 2.14.6"),
-    row(Rule::StartBeyondLastKept, (2, 11, 0), "seen: not 2.10.26, 2.11.11"),
-    row(Rule::NoWaitEndsWith404, (2, 11, 0), "nats-server PR 7466; seen: not 2.10.26, 2.11.11"),
-    row(Rule::MaxWaitingSilentWithHeartbeat, (2, 11, 5), "nats-server commit c580e7711, first tag v2.11.5"),
-    row(Rule::ExpectedSequenceBeforeDedup, (2, 12, 0), "seen: not 2.11.11, 2.12.8"),
-    row(Rule::NoRespondersNamesSubject, (2, 12, 0), "seen: not 2.11.11, 2.12.8"),
-    row(Rule::RedeliveredForgottenOnRemoval, (2, 14, 0), "seen: not 2.12.8, 2.14.6"),
-    row(Rule::FailedDeliveryKeepsCount, (2, 14, 0), "seen: not 2.12.8, 2.14.6"),
-    row(Rule::InactivityWaitsForAcks, (2, 11, 0), "seen: not 2.10.26, 2.11.11"),
-    row(Rule::MemStorageFixed, (2, 14, 0), "seen: not 2.12.8, 2.14.6"),
-    row(Rule::DurableCreateOverridesName, (2, 12, 0), "seen: not 2.10.26, 2.12.8"),
-    row(Rule::VersionMetadata, (2, 11, 0), "seen: not 2.10.26, 2.11.11"),
-];
 
 /// The rules of one version. A version newer than the table has the newest rules.
 #[derive(Clone, Copy, Debug)]
@@ -99,9 +190,7 @@ impl Rules {
 
     /// Whether this version behaves so.
     pub(crate) fn has(self, rule: Rule) -> bool {
-        let row = &TABLE[rule as usize];
-        debug_assert_eq!(row.rule, rule, "the table stands in the enum's order");
-        self.version >= row.since
+        TABLE[rule as usize].holds(self.version)
     }
 
     /// The version as text, for metadata.
@@ -109,11 +198,12 @@ impl Rules {
         self.version
     }
 
-    /// The API level of this version, for metadata.
+    /// The API level of this version, for metadata: `JSApiLevel` in `server/jetstream_versioning.go`, by tag.
     pub(crate) fn api_level(self) -> u8 {
         match (self.version.major, self.version.minor) {
             (2, ..=10) => 0,
             (2, 11) => 1,
+            (2, 12) if self.version.patch < 5 => 2,
             (2, 12) => 3,
             (2, 13 | 14) => 4,
             _ => 5,
@@ -126,11 +216,29 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_table_stands_in_the_enum_order() {
-        for (index, row) in TABLE.iter().enumerate() {
-            assert_eq!(row.rule as usize, index, "{:?}", row.rule);
+    fn every_rule_is_named_after_itself() {
+        for row in version_rules() {
+            let mut kebab = String::new();
+            for letter in format!("{:?}", row.rule).chars() {
+                if !kebab.is_empty()
+                    && (letter.is_ascii_uppercase() || letter.is_ascii_digit())
+                    && !kebab.ends_with(|c: char| c.is_ascii_digit())
+                {
+                    kebab.push('-');
+                }
+                kebab.push(letter.to_ascii_lowercase());
+            }
+            assert_eq!(row.name, kebab);
+            assert!(!row.meaning.is_empty() && !row.evidence.is_empty(), "{}", row.name);
         }
-        assert_eq!(TABLE.len(), Rule::VersionMetadata as usize + 1);
+    }
+
+    #[test]
+    fn ranges_are_in_order_and_apart() {
+        for row in version_rules() {
+            assert!(row.ranges.iter().all(|range| range.until.is_none_or(|until| range.from < until)), "{}", row.name);
+            assert!(row.ranges.windows(2).all(|pair| pair[0].until.is_some_and(|until| until < pair[1].from)), "{}", row.name);
+        }
     }
 
     #[test]
@@ -140,5 +248,27 @@ mod tests {
         assert!(rules(2, 15, 1).has(Rule::AdvisoryHasRealCount));
         assert!(rules(3, 0, 0).has(Rule::AdvisoryHasRealCount));
         assert!(!rules(2, 10, 22).has(Rule::BackoffMayEqualMaxDeliver));
+    }
+
+    #[test]
+    fn a_rule_of_several_lines_separates_releases_within_each() {
+        const RULE: VersionRule = VersionRule {
+            rule: Rule::StrictJson,
+            name: "",
+            meaning: "",
+            ranges: &[
+                VersionRange { from: version(2, 10, 29), until: Some(version(2, 11, 0)) },
+                VersionRange { from: version(2, 11, 9), until: None },
+            ],
+            evidence: "",
+        };
+        for (number, holds) in
+            [((2, 10, 28), false), ((2, 10, 29), true), ((2, 11, 0), false), ((2, 11, 8), false), ((2, 11, 9), true), ((3, 0, 0), true)]
+        {
+            let version = version(number.0, number.1, number.2);
+            assert_eq!(RULE.holds(version), holds, "{version}");
+            assert_eq!(RULE.separates(version, ServerVersion::NEWEST), !holds, "{version}");
+        }
+        assert_eq!(RULE.ranges.iter().map(ToString::to_string).collect::<Vec<_>>(), [">=2.10.29,<2.11.0", ">=2.11.9"]);
     }
 }
