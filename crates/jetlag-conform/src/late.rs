@@ -212,7 +212,7 @@ impl Backend for LateServer {
         }
         if limit.time() > self.now {
             self.now = limit.time();
-            self.pass(WAKE);
+            self.pass(WAKE + self.timers.machine());
         }
         Ok(Polled::Reached)
     }
@@ -245,7 +245,7 @@ impl Backend for LateServer {
 impl Barrier for LateServer {
     fn barrier(&mut self, answered: bool) -> Result<(), BackendError> {
         if let Some(lane) = self.last.take() {
-            self.pass(if lane.needs_pause(answered) { BARRIER } else { FLUSH });
+            self.pass(self.timers.machine() + if lane.needs_pause(answered) { BARRIER } else { FLUSH });
         }
         Ok(())
     }

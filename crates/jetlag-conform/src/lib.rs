@@ -12,20 +12,23 @@ mod conform;
 pub mod connection;
 pub mod fetch;
 pub mod find;
+mod foreign;
+mod hosts;
 mod lane;
 mod late;
 mod led;
+mod load;
 mod plan;
 mod ratio;
 pub mod raw;
 mod real;
+mod replay;
 pub mod server;
 mod slack;
+mod verdict;
 
 pub use compare::{Difference, Row};
-pub use conform::{
-    ConformError, ConformOptions, Conformed, Counts, FileReport, Report, Verdict, confirm, conform, conform_file, server_version,
-};
+pub use conform::{ConformError, ConformOptions, Conformed, FileReport, Progress, Report, confirm, conform, server_version};
 
 pub use connection::{Arrival, CloseReason, Connection, ConnectionError, ConnectionTag, Event};
 pub use find::{Server, ServerUrl};
@@ -33,3 +36,4 @@ pub use ratio::Ratio;
 pub use raw::{RequestError, Requester};
 pub use real::{RealError, RealServer};
 pub use server::{ServerError, ServerOptions, ServerProcess};
+pub use verdict::{Cell, Counts, Verdict};

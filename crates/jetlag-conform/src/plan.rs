@@ -84,7 +84,8 @@ pub(crate) struct Plan<'l> {
 }
 
 impl<'s> Lead<'s> {
-    /// Runs a scenario at real pace, as a server of this version would. No replay may take longer than `longest`.
+    /// Runs a scenario at real pace, as a server of this version would. No replay may take longer than `longest`, on a machine that is
+    /// late by `lateness`.
     ///
     /// # Errors
     ///
@@ -94,6 +95,7 @@ impl<'s> Lead<'s> {
         version: ServerVersion,
         registry: Registry,
         longest: Duration,
+        lateness: std::time::Duration,
     ) -> Result<Lead<'s>, Unplayable> {
         let mut options = RunOptions { seed: None, version, registry, evaluate_checks: true };
         let nominal = run_simulated(scenario, &options);
@@ -103,7 +105,7 @@ impl<'s> Lead<'s> {
             return Err(Unplayable::Fails(first));
         }
         options.evaluate_checks = false;
-        Ok(Lead { scenario, options, longest, timers: Timers::of(scenario), nominal })
+        Ok(Lead { scenario, options, longest, timers: Timers::of(scenario).on_a_machine_late_by(lateness), nominal })
     }
 
     /// The fastest replay that can tell.
@@ -213,6 +215,7 @@ mod tests {
     use crate::real::RealServer;
 
     const LONGEST: Duration = Duration::from_secs(20);
+    const PROMPT: std::time::Duration = std::time::Duration::ZERO;
 
     const HEAD: &str = "stream S subjects=s\nconsumer S/C ack-policy=explicit ack-wait=30s max-deliver=10\n(p: publish s \"a\")\n";
 
@@ -226,7 +229,7 @@ mod tests {
     }
 
     fn lead(scenario: &Scenario) -> Lead<'_> {
-        Lead::new(scenario, ServerVersion::NEWEST, Registry::new(), LONGEST).expect("the simulator agrees with itself")
+        Lead::new(scenario, ServerVersion::NEWEST, Registry::new(), LONGEST, PROMPT).expect("the simulator agrees with itself")
     }
 
     #[test]
@@ -259,7 +262,7 @@ mod tests {
     #[test]
     fn a_transcript_that_the_simulator_does_not_give_is_not_replayed() {
         let scenario = jetlag_scenario::parse("title: t\n\nstream S subjects=s\n----\nnot ok\n").unwrap();
-        let error = Lead::new(&scenario, ServerVersion::NEWEST, Registry::new(), LONGEST).err().expect("it is not ok");
+        let error = Lead::new(&scenario, ServerVersion::NEWEST, Registry::new(), LONGEST, PROMPT).err().expect("it is not ok");
         assert!(error.to_string().contains("line 4: the transcript is not what came"), "{error}");
     }
 
@@ -349,7 +352,7 @@ mod tests {
         let Some(binary) = find::for_tests() else { return };
         let version = find::version_of(&binary).unwrap();
         let scenario = scenario(&format!("{HEAD}w1: fetch S/C\nw1: fetch S/C\nadvance 40s\ninfo S/C"));
-        let lead = Lead::new(&scenario, version, Registry::new(), LONGEST).unwrap();
+        let lead = Lead::new(&scenario, version, Registry::new(), LONGEST, PROMPT).unwrap();
         for (wait, first) in [("30s", None), ("60s", Some(2)), ("1s", Some(2))] {
             let mut plan = lead.fastest().unwrap();
             // What is expected stays; what the server is told does not.

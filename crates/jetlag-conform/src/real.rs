@@ -18,6 +18,7 @@ use jetlag_wire::{ClientFrame, ConnectOptions, ServerFrame};
 
 use crate::connection::{Arrival, CloseReason, Connection, ConnectionError, ConnectionTag, Event};
 use crate::find::ServerUrl;
+use crate::hosts::connect;
 use crate::lane::{COMMAND_PAUSE, Lane, Wait};
 use crate::led::Barrier;
 use crate::server::{ServerError, ServerOptions, ServerProcess};
@@ -62,7 +63,7 @@ pub enum RealError {
     /// The server complained about what a client sent.
     #[error("the server answered -ERR '{0}'")]
     Complaint(String),
-    /// A server that someone else runs.
+    /// A server that is not this replay's alone.
     #[error("a server given by URL can not {0}; give a binary instead")]
     NotOurs(&'static str),
     /// What a killed process loses is not ours to choose.
@@ -73,8 +74,10 @@ pub enum RealError {
 /// Who runs the server.
 #[derive(Debug)]
 enum Host {
-    /// We do.
+    /// We do, for this one alone.
     Process(Box<ServerProcess>),
+    /// We do, and others have accounts there too.
+    Shared(Arc<ServerProcess>),
     /// Someone else.
     Other,
 }
@@ -112,6 +115,12 @@ impl RealServer {
         let process = ServerProcess::start(binary, ServerOptions::default())?;
         let (addr, version) = (process.addr(), process.version());
         Ok(RealServer::new(Host::Process(Box::new(process)), addr, ConnectOptions::default(), version))
+    }
+
+    /// An account, with this user and password, on a process that others use too. It can not be stopped, killed or started.
+    pub(crate) fn in_account(process: Arc<ServerProcess>, login: (String, String)) -> RealServer {
+        let (addr, version) = (process.addr(), process.version());
+        RealServer::new(Host::Shared(process), addr, connect(login), version)
     }
 
     /// A server that someone else runs. It can not be stopped, killed or started.
@@ -182,6 +191,7 @@ impl RealServer {
     pub fn pid(&self) -> Option<u32> {
         match &self.host {
             Host::Process(process) => process.pid(),
+            Host::Shared(process) => process.pid(),
             Host::Other => None,
         }
     }
@@ -265,6 +275,7 @@ impl RealServer {
     fn closed(&self, reason: String) -> RealError {
         let log = match &self.host {
             Host::Process(process) => process.log_tail(),
+            Host::Shared(process) => process.log_tail(),
             Host::Other => "its log is with whoever runs it".to_owned(),
         };
         RealError::Closed { reason, log }
@@ -273,7 +284,7 @@ impl RealServer {
     fn process(&mut self, what: &'static str) -> Result<&mut ServerProcess, RealError> {
         match &mut self.host {
             Host::Process(process) => Ok(process),
-            Host::Other => Err(RealError::NotOurs(what)),
+            Host::Shared(_) | Host::Other => Err(RealError::NotOurs(what)),
         }
     }
 

@@ -5,7 +5,7 @@
 
 use std::fs;
 use std::io::{self, BufRead, BufReader, Write};
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::thread;
@@ -207,6 +207,11 @@ impl ServerProcess {
     /// Whether the process runs; `false` after a stop, a kill, or an end of its own.
     pub fn is_running(&mut self) -> bool {
         self.running.as_mut().is_some_and(|running| matches!(running.keeper.try_wait(), Ok(None)))
+    }
+
+    /// Whether somebody listens at its address.
+    pub(crate) fn answers(&self) -> bool {
+        TcpStream::connect_timeout(&self.addr, Duration::from_secs(1)).is_ok()
     }
 
     /// Stops the server gracefully and waits for its end. Does nothing if it does not run.

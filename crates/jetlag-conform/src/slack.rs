@@ -32,6 +32,8 @@ const LIFE: Duration = Duration::from_millis(500);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Timers {
     ack_wait: Duration,
+    /// How late the machine itself is, beyond what is usual.
+    machine: Duration,
 }
 
 impl Timers {
@@ -50,24 +52,36 @@ impl Timers {
             (false, true) => 15,
             (false, false) => 5,
         };
-        Timers { ack_wait: Duration::from_millis(ms) }
+        Timers { ack_wait: Duration::from_millis(ms), machine: Duration::ZERO }
+    }
+
+    /// The same on a machine that is late by this, as measured.
+    #[must_use]
+    pub(crate) fn on_a_machine_late_by(self, lateness: std::time::Duration) -> Timers {
+        Timers { machine: Duration::from_nanos(i64::try_from(lateness.as_nanos()).unwrap_or(i64::MAX)), ..self }
+    }
+
+    /// How late the machine itself may be, beyond what is usual.
+    pub(crate) fn machine(self) -> Duration {
+        self.machine
     }
 
     /// How long after an instant all that is due at it has fired. Rounds of housekeeping are not waited for.
     pub(crate) fn all_fired(self) -> Duration {
-        self.ack_wait + Duration::from_millis(3)
+        self.ack_wait + self.machine + Duration::from_millis(3)
     }
 
     /// The lateness of a timer, by the deadline's one word.
     pub(crate) fn lateness(self, deadline: &str) -> Duration {
-        Duration::from_millis(match deadline {
-            "ack-wait" => return self.ack_wait,
+        let timer = Duration::from_millis(match deadline {
+            "ack-wait" => return self.ack_wait + self.machine,
             // Removed in rounds that are never less than 250 ms apart.
             "max-age" => 260,
             // The threshold and up to a second, drawn by the server.
             "inactive" => 1_010,
             _ => 5,
-        })
+        });
+        timer + self.machine
     }
 }
 
@@ -124,7 +138,7 @@ pub(crate) fn bands(records: &[Record], timers: Timers) -> Vec<Band> {
         depths.push(depth);
         deepest = deepest.max(depth);
         many += with_client;
-        bands.push(Band { early: EARLY, late: LATE + carried + life + HOP * depth + EACH * many });
+        bands.push(Band { early: EARLY, late: LATE + timers.machine * 2 + carried + life + HOP * depth + EACH * many });
     }
     bands
 }
@@ -178,7 +192,8 @@ mod tests {
             (got(500, None), 90 + 50 + 45 + 2600 + 45 + 45 + 45),
         ];
         let records: Vec<_> = rows.iter().map(|(record, _)| record.clone()).collect();
-        let late: Vec<_> = bands(&records, Timers { ack_wait: MS(5) }).iter().map(|band| band.late - LATE).collect();
+        let late: Vec<_> =
+            bands(&records, Timers { ack_wait: MS(5), machine: Duration::ZERO }).iter().map(|band| band.late - LATE).collect();
         assert_eq!(late, rows.map(|(_, late)| Duration::from_micros(late * 100)));
     }
 

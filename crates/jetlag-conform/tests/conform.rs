@@ -1,11 +1,11 @@
 //! Scenario files on a real server, from path to verdict.
 
 use std::fs;
-use std::path::PathBuf;
 
 use jetlag_conform::{
     ConformOptions, Conformed, Counts, Requester, Server, ServerOptions, ServerProcess, Verdict, confirm, conform, find, server_version,
 };
+use jetlag_model::ServerVersion;
 use jetlag_wire::ConnectOptions;
 
 const REDELIVERED: &str = "\
@@ -64,25 +64,26 @@ fn on(server: &Server, files: &[(&str, &str)]) -> Vec<Conformed> {
         fs::write(folder.path().join(name), text).unwrap();
     }
     let mut told = Vec::new();
-    let report = conform(&[folder.path().to_owned()], &ConformOptions::new(server.clone()), |file| told.push(file.path.clone())).unwrap();
-    let paths: Vec<PathBuf> = report.files.iter().map(|file| file.path.clone()).collect();
-    assert_eq!(told, paths, "each is told once, in order");
+    let options = ConformOptions::new(vec![server.clone()]);
+    let report = conform(&[folder.path().to_owned()], &options, |progress| told.push((progress.done, progress.all))).unwrap();
+    let each: Vec<_> = (1..=files.len()).map(|done| (done, files.len())).collect();
+    assert_eq!(told, each, "each is told once");
     report.files.into_iter().map(|file| file.result.unwrap()).collect()
 }
 
 fn verdict(server: &Server, text: &str) -> Verdict {
-    on(server, &[("x.scn", text)]).remove(0).verdict
+    on(server, &[("x.scn", text)]).remove(0).cells.remove(0).verdict
 }
 
 #[test]
-fn files_are_replayed_each_on_a_process_of_its_own() {
+fn files_are_replayed_each_as_if_it_were_alone() {
     let Some(binary) = find::for_tests() else { return };
     let server = Server::Binary(binary);
     let files = on(&server, &[("1.scn", REDELIVERED), ("2.scn", REDELIVERED), ("3.scn", RESTARTED), ("4.scn", SILENT)]);
-    let verdicts: Vec<_> = files.iter().map(|file| (&file.verdict, file.confirms())).collect();
+    let verdicts: Vec<_> = files.iter().map(|file| (&file.cells[0].verdict, file.confirms())).collect();
     let agree = &Verdict::Agree;
     assert_eq!(verdicts, [(agree, true), (agree, true), (agree, false), (agree, false)]);
-    let paces: Vec<_> = files.iter().map(|file| file.ratio.unwrap().to_string()).collect();
+    let paces: Vec<_> = files.iter().map(|file| file.cells[0].ratio.unwrap().to_string()).collect();
     assert_eq!((paces[0].as_str(), paces[2].as_str()), ("1/200", "1"), "a restart is played at its own pace");
     let confirmed = confirm(REDELIVERED);
     assert_eq!(confirmed, REDELIVERED.replace("unconfirmed: blessed from the simulator\n", ""));
@@ -117,7 +118,7 @@ fn a_server_that_someone_else_runs_is_left_as_it_was() {
     assert_eq!(server_version(&server).unwrap(), process.version());
     // Twice: the first leaves nothing that would be in the way of the second.
     for file in on(&server, &[("1.scn", REDELIVERED), ("2.scn", REDELIVERED)]) {
-        assert_eq!(file.verdict, Verdict::Agree);
+        assert_eq!(file.cells[0].verdict, Verdict::Agree);
     }
     match verdict(&server, RESTARTED) {
         Verdict::Skipped(reason) => assert!(reason.contains("given by URL"), "{reason}"),
@@ -138,7 +139,7 @@ fn a_server_that_someone_else_runs_is_left_as_it_was() {
 fn what_is_no_scenario_is_told_and_counted() {
     let Some(binary) = find::for_tests() else { return };
     let folder = tempfile::tempdir().unwrap();
-    let options = ConformOptions::new(Server::Binary(binary));
+    let options = ConformOptions::new(vec![Server::Binary(binary)]);
     let empty = conform(&[folder.path().to_owned()], &options, |_| panic!("there is nothing to tell")).unwrap();
     assert_eq!(empty.counts(), Counts::default());
     fs::write(folder.path().join("bad.scn"), "title: t\n\nstraem S\n----\nok\n").unwrap();
@@ -146,7 +147,46 @@ fn what_is_no_scenario_is_told_and_counted() {
     assert_eq!(report.counts(), Counts { unreadable: 1, ..Counts::default() });
     let missing = conform(&[folder.path().join("missing")], &options, |_| {}).unwrap_err();
     assert!(missing.to_string().contains("missing"), "{missing}");
-    let no_server = ConformOptions::new(Server::Binary("/bin/echo".into()));
+    let no_server = ConformOptions::new(vec![Server::Binary("/bin/echo".into())]);
     let error = conform(&[folder.path().to_owned()], &no_server, |_| {}).unwrap_err();
     assert!(error.to_string().contains("nats-server binary itself"), "{error}");
+}
+
+#[test]
+fn one_file_on_several_servers_and_a_simulator_that_plays_another_version() {
+    let Some(binary) = find::for_tests() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::Binary(binary);
+    let version = server_version(&server).unwrap();
+    let known = "title: t\ndiffers: >=2.0.0 - #1 it is not so\n\nstream S subjects=s\n----\nok\n";
+    for (name, text) in [("1.scn", REDELIVERED), ("2.scn", known)] {
+        fs::write(folder.path().join(name), text).unwrap();
+    }
+    let report = conform(&[folder.path().to_owned()], &ConformOptions::new(vec![server.clone(), server.clone()]), |_| {}).unwrap();
+    assert_eq!(report.versions, [version, version]);
+    assert_eq!(report.counts(), Counts { agree: 2, closed: 2, ..Counts::default() }, "a known difference that is none is told");
+    assert_eq!(report.counts_on(1), Counts { agree: 1, closed: 1, ..Counts::default() });
+
+    // The rule that separates the two is named in the core: NoWaitEndsWith404.
+    fs::remove_file(folder.path().join("2.scn")).unwrap();
+    let ends = |known: &str| {
+        format!(
+            "title: t\n{known}\nstream S subjects=s\nconsumer S/C ack-policy=explicit\n(p: publish s \"a\")\nw1: fetch S/C batch=2 no-wait\n----\n\
+             ok\n0s w1: got s \"a\" stream-seq=1 consumer-seq=1 delivery-count=1 num-pending=0 pull=p1\n\
+             0s w1: status 404 \"No Messages\" pull=p1\n---- server<2.11.0: the status was another\n\
+             ok\n0s w1: got s \"a\" stream-seq=1 consumer-seq=1 delivery-count=1 num-pending=0 pull=p1\n\
+             0s w1: status 408 \"Request Timeout\" pending-messages=1 pending-bytes=0 pull=p1\n"
+        )
+    };
+    let mut options = ConformOptions::new(vec![server]);
+    for (plays, header, counts) in [
+        (None, "", Counts { agree: 2, ..Counts::default() }),
+        (Some(ServerVersion::new(2, 10, 26)), "", Counts { agree: 1, differ: 1, ..Counts::default() }),
+        (Some(ServerVersion::new(2, 10, 26)), "differs: >=2.11.0 - #7457 404\n", Counts { agree: 1, known: 1, ..Counts::default() }),
+    ] {
+        fs::write(folder.path().join("3.scn"), ends(header)).unwrap();
+        options.as_version = plays;
+        let report = conform(&[folder.path().to_owned()], &options, |_| {}).unwrap();
+        assert_eq!(report.counts(), counts, "{plays:?} {header}: {:#?}", report.files[1]);
+    }
 }

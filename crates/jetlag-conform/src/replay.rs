@@ -1,0 +1,296 @@
+//! Scenarios replayed side by side, as many at once as the machine bears; and those that differ again, on a quieter machine.
+
+use std::collections::VecDeque;
+use std::sync::mpsc::{self, Sender};
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use jetlag_fault::{Effect, LostTail};
+use jetlag_model::ServerVersion;
+use jetlag_runner::Registry;
+use jetlag_scenario::{Command, Conform, Scenario};
+
+use crate::compare::Difference;
+use crate::find::Server;
+use crate::foreign::Foreign;
+use crate::hosts::{Host, Need};
+use crate::load::{Door, Gauge};
+use crate::plan::{Lead, Plan, Unplayable};
+use crate::ratio::{Ratio, ends_a_life, steps};
+use crate::raw::RequestError;
+use crate::real::{RealError, RealServer};
+use crate::verdict::{Cell, Verdict};
+
+/// A difference is one that persists at the pace, at half and at a quarter of it; or thrice where there is but one pace.
+const SLOWED: ([u32; 3], [u32; 3]) = ([1, 2, 4], [1, 1, 1]);
+
+/// A server to replay on.
+pub(crate) struct Target {
+    /// What it is.
+    pub(crate) server: Server,
+    /// The server's version.
+    pub(crate) version: ServerVersion,
+    /// The version that the simulator plays.
+    pub(crate) plays: ServerVersion,
+    host: Host,
+}
+
+impl Target {
+    pub(crate) fn new(server: Server, version: ServerVersion, plays: ServerVersion) -> Target {
+        Target { host: Host::new(server.clone()), server, version, plays }
+    }
+}
+
+/// How replays are made.
+#[derive(Clone)]
+pub(crate) struct ReplayOptions {
+    /// The handlers that workers can name.
+    pub(crate) registry: Registry,
+    /// A replay that would take longer is not made.
+    pub(crate) longest: jetlag_model::Duration,
+    /// How many at the same time. Mostly they wait.
+    pub(crate) jobs: usize,
+}
+
+/// A scenario to replay, and where.
+#[derive(Clone, Copy)]
+pub(crate) struct Task<'t> {
+    pub(crate) scenario: &'t Scenario,
+    pub(crate) target: &'t Target,
+}
+
+/// Replays all, and tells `on_done` of each by its index, as soon as it is known.
+pub(crate) fn replay_all(tasks: &[Task<'_>], options: &ReplayOptions, mut on_done: impl FnMut(usize, Cell)) {
+    let crew = Crew { gauge: Gauge::start(), door: Door::new(2 * processors()), planners: Door::new(processors().div_ceil(2)), options };
+    // Restarts take their time, so they begin first. Otherwise in the order given.
+    let (long, short): (Vec<_>, Vec<_>) = (0..tasks.len()).partition(|index| ends_a_life(tasks[*index].scenario));
+    let mut doubtful = Vec::new();
+    crew.work(tasks, long.into_iter().chain(short).collect(), options.jobs, Round::Together, |index, outcome| match outcome {
+        Ok(cell) => on_done(index, cell),
+        Err(Doubt) => doubtful.push(index),
+    });
+    // In the order given, whoever was first to differ.
+    doubtful.sort_unstable();
+    crew.work(tasks, doubtful.into(), options.jobs.min(processors()), Round::Apart, |index, outcome| {
+        if let Ok(cell) = outcome {
+            on_done(index, cell);
+        }
+    });
+}
+
+fn processors() -> usize {
+    thread::available_parallelism().map_or(1, usize::from)
+}
+
+/// How a replay is made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Round {
+    /// Once, beside many others. What does not agree is in doubt.
+    Together,
+    /// Until it agrees, slower each time, with few others.
+    Apart,
+}
+
+/// A replay did not agree; which may be for the company it was in.
+struct Doubt;
+
+struct Crew<'o> {
+    gauge: Gauge,
+    door: Door,
+    /// Planning takes all of a processor, and replays beside it would be late.
+    planners: Door,
+    options: &'o ReplayOptions,
+}
+
+impl Crew<'_> {
+    fn work(
+        &self,
+        tasks: &[Task<'_>],
+        queue: VecDeque<usize>,
+        jobs: usize,
+        round: Round,
+        mut on_done: impl FnMut(usize, Result<Cell, Doubt>),
+    ) {
+        let jobs = jobs.clamp(1, queue.len().max(1));
+        let queue = Mutex::new(queue);
+        let (sender, done) = mpsc::channel();
+        thread::scope(|scope| {
+            for _ in 0..jobs {
+                let (sender, queue) = (sender.clone(), &queue);
+                scope.spawn(move || self.work_off(tasks, queue, round, &sender));
+            }
+            drop(sender);
+            for (index, outcome) in done {
+                on_done(index, outcome);
+            }
+        });
+    }
+
+    fn work_off(&self, tasks: &[Task<'_>], queue: &Mutex<VecDeque<usize>>, round: Round, done: &Sender<(usize, Result<Cell, Doubt>)>) {
+        loop {
+            let next = queue.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
+            let Some(index) = next else { return };
+            // Nobody listens any more when telling failed with a panic, which is on its way.
+            let _ = done.send((index, self.task(tasks[index], round)));
+        }
+    }
+
+    fn task(&self, Task { scenario, target }: Task<'_>, round: Round) -> Result<Cell, Doubt> {
+        let started = Instant::now();
+        let cell = |verdict, ratio, replays| Cell { verdict, ratio, replays, took: started.elapsed() };
+        if let Some(reason) = reason_to_skip(scenario, target) {
+            return Ok(cell(Verdict::Skipped(reason), None, 0));
+        }
+        let Replayed { found, ratio, replays } = self.replays(scenario, target, round);
+        let known = scenario.header.differs.iter().find(|known| known.range.contains(target.version));
+        let verdict = match (found, round) {
+            (Found::Agrees, _) => known.map_or(Verdict::Agree, |known| Verdict::Closed(known.evidence.clone())),
+            (Found::Skipped(reason), _) => Verdict::Skipped(reason),
+            (Found::Unplayable(reason), _) => Verdict::Inconclusive(reason),
+            (Found::Differs(_) | Found::Failed(_), Round::Together) => return Err(Doubt),
+            (Found::Differs(difference), Round::Apart) => {
+                known.map_or(Verdict::Differ(difference), |known| Verdict::Known(known.evidence.clone()))
+            }
+            (Found::Failed(reason), Round::Apart) => Verdict::Inconclusive(reason),
+        };
+        Ok(cell(verdict, ratio, replays + u32::from(round == Round::Apart)))
+    }
+
+    fn replays(&self, scenario: &Scenario, target: &Target, round: Round) -> Replayed {
+        let lateness = self.gauge.lateness();
+        let replayed = self.replays_when_late(scenario, target, round, lateness);
+        match replayed.found {
+            // A pace for a late machine would take too long or is none: what is left is to hope that it is not late at the wrong moment.
+            Found::Unplayable(_) if !lateness.is_zero() => self.replays_when_late(scenario, target, round, Duration::ZERO),
+            _ => replayed,
+        }
+    }
+
+    fn replays_when_late(&self, scenario: &Scenario, target: &Target, round: Round, lateness: Duration) -> Replayed {
+        let unplayable = |unplayable: Unplayable| Replayed { found: Found::Unplayable(unplayable.to_string()), ratio: None, replays: 0 };
+        let planning = self.planners.enter(|| false);
+        let lead = match Lead::new(scenario, target.plays, self.options.registry.clone(), self.options.longest, lateness) {
+            Ok(lead) => lead,
+            Err(reason) => return unplayable(reason),
+        };
+        let fastest = match lead.fastest() {
+            Ok(plan) => plan,
+            Err(reason) => return unplayable(reason),
+        };
+        drop(planning);
+        let slowed = if ends_a_life(scenario) { SLOWED.1 } else { SLOWED.0 };
+        let slowed = if round == Round::Together { &slowed[..1] } else { &slowed };
+        let mut first = None;
+        let (ratio, mut replays) = (fastest.ratio, 0);
+        let mut plan = fastest;
+        for times in slowed {
+            if *times > 1 {
+                match lead.at(ratio.slowed(*times)) {
+                    Ok(slower) => plan = slower,
+                    Err(_) => break,
+                }
+            }
+            replays += 1;
+            let _inside = self.door.enter(|| self.gauge.bears_more());
+            match replay(&plan, scenario, target) {
+                Ok(None) => return Replayed { found: Found::Agrees, ratio: Some(plan.ratio), replays },
+                Ok(Some(difference)) => first = first.or(Some(difference)),
+                Err(Obstacle::Skip(reason)) => return Replayed { found: Found::Skipped(reason), ratio: Some(plan.ratio), replays },
+                Err(Obstacle::Failed(reason)) => return Replayed { found: Found::Failed(reason), ratio: Some(plan.ratio), replays },
+            }
+        }
+        let found = first.map_or_else(|| Found::Failed("it was not replayed".to_owned()), |first| Found::Differs(Box::new(first)));
+        Replayed { found, ratio: Some(plan.ratio), replays }
+    }
+}
+
+struct Replayed {
+    found: Found,
+    ratio: Option<Ratio>,
+    replays: u32,
+}
+
+/// What replays came to.
+enum Found {
+    Agrees,
+    Differs(Box<Difference>),
+    /// There is no pace for it.
+    Unplayable(String),
+    /// The server, or the way to it, failed.
+    Failed(String),
+    Skipped(String),
+}
+
+/// Why a scenario is not for this server.
+fn reason_to_skip(scenario: &Scenario, target: &Target) -> Option<String> {
+    let Target { version, plays, ref server, .. } = *target;
+    if let Conform::No(reason) = &scenario.header.conform {
+        return Some(format!("conform: no - {reason}"));
+    }
+    if let Some(range) = &scenario.header.server
+        && let Some(other) = [version, plays].into_iter().find(|version| !range.contains(*version))
+    {
+        return Some(format!("it is about servers {range}, and this is {other}"));
+    }
+    if steps(scenario).any(|step| loses_a_tail(&step.command)) {
+        return Some(RealError::LostTail.to_string());
+    }
+    if matches!(server, Server::Running(_)) && ends_a_life(scenario) {
+        return Some(RealError::NotOurs("be stopped and started").to_string());
+    }
+    None
+}
+
+fn loses_a_tail(command: &Command) -> bool {
+    let lost = match command {
+        Command::Kill(kill) => kill.lost.unwrap_or_default(),
+        Command::Fault(fault) => match fault.rule.effect {
+            Effect::Kill { lost, .. } => lost,
+            _ => LostTail::Nothing,
+        },
+        _ => LostTail::Nothing,
+    };
+    lost != LostTail::Nothing
+}
+
+/// Why a replay says nothing.
+pub(crate) enum Obstacle {
+    Skip(String),
+    Failed(String),
+}
+
+impl From<RealError> for Obstacle {
+    fn from(error: RealError) -> Obstacle {
+        Obstacle::Failed(error.to_string())
+    }
+}
+
+impl From<RequestError> for Obstacle {
+    fn from(error: RequestError) -> Obstacle {
+        Obstacle::Failed(error.to_string())
+    }
+}
+
+fn replay(plan: &Plan<'_>, scenario: &Scenario, target: &Target) -> Result<Option<Difference>, Obstacle> {
+    let need = if ends_a_life(scenario) { Need::Process } else { Need::Account };
+    match &target.server {
+        Server::Binary(_) => play(plan, target.host.server(need)?),
+        Server::Running(url) => {
+            let mut foreign = Foreign::open(url, scenario)?;
+            let played = play(plan, target.host.server(need)?);
+            foreign.clean_up()?;
+            played
+        }
+    }
+}
+
+fn play(plan: &Plan<'_>, server: RealServer) -> Result<Option<Difference>, Obstacle> {
+    let server = server.with_patience(plan.patience);
+    let failure = server.failure();
+    let replay = plan.replay(server);
+    match failure.get() {
+        Some(failure) => Err(Obstacle::Failed(failure.clone())),
+        None => Ok(plan.difference(&replay)),
+    }
+}
