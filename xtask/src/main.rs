@@ -2,6 +2,7 @@
 //!
 //! Only the command line is read here; each command lives in its module.
 
+mod checksums;
 mod command;
 mod determinism;
 mod server;
@@ -32,6 +33,8 @@ enum Task {
     Tidy,
     /// Format the Rust sources
     Fmt,
+    /// Write down the checksums of the servers to compare with; needs a network
+    Checksums(checksums::Options),
 }
 
 fn main() -> anyhow::Result<ExitCode> {
@@ -41,6 +44,7 @@ fn main() -> anyhow::Result<ExitCode> {
     match cli.task {
         Task::Test(options) => test::run(&workspace, &options),
         Task::Tidy => tidy::run(&workspace),
+        Task::Checksums(options) => checksums::run(&workspace, &options),
         Task::Fmt => {
             let formatted = workspace.cargo(&["fmt", "--all"]).status().context("cargo fmt could not be started")?.success();
             Ok(if formatted { ExitCode::SUCCESS } else { ExitCode::FAILURE })

@@ -18,8 +18,8 @@ pub(crate) struct Options {
     /// Run this step only; may be given several times
     #[arg(long, value_name = "NAME", value_parser = STEPS.map(|(name, _)| name))]
     step: Vec<String>,
-    /// Compare with this nats-server: a path or a URL; JETLAG_NATS_SERVER says the same
-    #[arg(long, value_name = "PATH_OR_URL")]
+    /// Compare with this nats-server: a version, a path or a URL; JETLAG_NATS_SERVER says the same
+    #[arg(long, value_name = "VERSION_PATH_OR_URL")]
     server: Option<OsString>,
 }
 
@@ -121,7 +121,7 @@ impl Context<'_> {
     /// The server to compare with, if there is any way to one.
     fn server(&self) -> anyhow::Result<Option<&server::Choice>> {
         if self.server.get().is_none() {
-            let found = server::find_or_fetch(self.given_server)?;
+            let found = server::choose(self.given_server)?;
             return Ok(self.server.get_or_init(|| found).as_ref());
         }
         Ok(self.server.get().and_then(Option::as_ref))

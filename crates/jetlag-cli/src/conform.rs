@@ -10,7 +10,8 @@ use std::time::Instant;
 
 use clap::Args;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use jetlag_conform::{ConformOptions, Counts, Report, confirm, conform, find};
+use jetlag_conform::fetch::find_or_fetch;
+use jetlag_conform::{ConformOptions, Counts, Report, Server, confirm, conform};
 use jetlag_model::ServerVersion;
 use jetlag_runner::replace;
 
@@ -23,7 +24,8 @@ pub(crate) struct Arguments {
     /// Scenario files, and directories that hold them.
     #[arg(default_value = DEFAULT_PATHS)]
     paths: Vec<PathBuf>,
-    /// A nats-server: a binary, or the nats:// URL of one that runs; may be given several times
+    /// A nats-server: a version such as 2.15.1, which is fetched if need be, a binary, or the nats:// URL of one that runs; `all` is every
+    /// version that the simulator is compared with; may be given several times
     /// [default: $JETLAG_NATS_SERVER, nats-server on PATH, the newest one fetched].
     #[arg(long, value_name = "SERVER")]
     server: Vec<OsString>,
@@ -44,7 +46,7 @@ pub(crate) struct Arguments {
 /// Replays scenarios on real servers and says whether they agree.
 pub(crate) fn run(arguments: &Arguments, _: &mut dyn Write, err: &mut dyn Write) -> anyhow::Result<Exit> {
     let started = Instant::now();
-    let mut options = ConformOptions::new(servers(&arguments.server)?);
+    let mut options = ConformOptions::new(servers(&arguments.server, err)?);
     options.as_version = arguments.as_version;
     options.jobs = arguments.jobs.map_or(options.jobs, usize::from);
     let bar = bar();
@@ -70,12 +72,27 @@ pub(crate) fn run(arguments: &Arguments, _: &mut dyn Write, err: &mut dyn Write)
     Ok(exit(counts))
 }
 
-/// The servers that were named; or the one that is found when none was.
-fn servers(named: &[OsString]) -> anyhow::Result<Vec<find::Server>> {
-    if named.is_empty() {
-        return Ok(vec![find::find(None)?.server]);
+/// The servers that were named; or the one that is found when none was. What is missing is fetched.
+fn servers(named: &[OsString], err: &mut dyn Write) -> anyhow::Result<Vec<Server>> {
+    let mut names: Vec<Option<OsString>> = Vec::new();
+    for name in named {
+        match name == "all" {
+            true => names.extend(ServerVersion::COMPARED.map(|version| Some(version.to_string().into()))),
+            false => names.push(Some(name.clone())),
+        }
     }
-    named.iter().map(|name| Ok(find::find(Some(name))?.server)).collect()
+    if names.is_empty() {
+        names.push(None);
+    }
+    let mut told = Ok(());
+    let mut tell = |notice: &str| {
+        if told.is_ok() {
+            told = writeln!(err, "{notice}");
+        }
+    };
+    let servers = names.iter().map(|name| Ok(find_or_fetch(name.as_deref(), &mut tell)?.server)).collect();
+    told?;
+    servers
 }
 
 /// The command, but for the files.

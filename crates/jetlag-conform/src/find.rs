@@ -1,6 +1,7 @@
 //! Which nats-server to use: one that was named, one that is installed, one in the user's cache, or one that already runs.
 //!
-//! Not here: filling the cache ([`crate::fetch`]) and running what was found ([`crate::server`]).
+//! Not here: what to believe of a binary ([`crate::binary`]), filling the cache ([`crate::fetch`]) and running what was found
+//! ([`crate::server`]).
 
 mod url;
 
@@ -9,14 +10,16 @@ use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 use std::sync::Once;
 
 use jetlag_model::ServerVersion;
 
+use crate::binary::{BinaryError, is_executable, version_text};
+use crate::cache::Cache;
+
 pub use url::{ServerUrl, UrlError};
 
-/// The environment variable that names a binary or a URL.
+/// The environment variable that names a server: a version, a binary or a URL.
 pub const VARIABLE: &str = "JETLAG_NATS_SERVER";
 
 /// The environment variable that turns tests without a server from skipped to failed, when it is `1`.
@@ -72,11 +75,17 @@ pub struct Found {
 pub enum FindError {
     /// Nothing named, nothing installed, nothing in the cache.
     #[error(
-        "no nats-server found; name a binary or a nats:// URL, set {VARIABLE}, install nats-server on PATH, or fetch one with: jetlag nats-server fetch"
+        "no nats-server found; name a version, a binary or a nats:// URL, set {VARIABLE}, install nats-server on PATH, or fetch one with: jetlag nats-server fetch"
     )]
     NotFound,
+    /// A version that is not in the cache.
+    #[error("the cache has no nats-server {version}; fetch it with: jetlag nats-server fetch {version}")]
+    NotCached {
+        /// The version.
+        version: ServerVersion,
+    },
     /// A path that leads to no executable file.
-    #[error("{path}, {origin}, is no executable file; name the nats-server binary itself")]
+    #[error("{path}, {origin}, is no executable file; name a version such as 2.15.1, the nats-server binary itself or a nats:// URL")]
     NoBinary {
         /// The path.
         path: PathBuf,
@@ -91,21 +100,16 @@ pub enum FindError {
         /// What is wrong.
         source: UrlError,
     },
-    /// A binary that can not be run.
-    #[error("{path} can not be run: {source}; is it built for this machine?")]
-    Run {
-        /// The path.
-        path: PathBuf,
-        /// Why not.
-        source: io::Error,
-    },
-    /// A binary that is something else.
-    #[error("{path} --version says {said:?}, not \"nats-server: v...\"; name the nats-server binary itself")]
-    NotNatsServer {
-        /// The path.
-        path: PathBuf,
-        /// The first line of what it printed.
-        said: String,
+    /// A binary that can not be run, or is something else.
+    #[error(transparent)]
+    Binary(#[from] BinaryError),
+    /// A binary in the cache that is not what it should be.
+    #[error("{source}; fetch it anew with: jetlag nats-server fetch {version}")]
+    Cached {
+        /// The version it is filed under.
+        version: ServerVersion,
+        /// What is wrong with it.
+        source: BinaryError,
     },
 }
 
@@ -116,55 +120,64 @@ pub struct Places {
     pub variable: Option<OsString>,
     /// The value of `PATH`.
     pub path: Option<OsString>,
-    /// The folder that holds one folder a version.
-    pub cache: Option<PathBuf>,
+    /// The cache.
+    pub cache: Option<Cache>,
 }
 
 impl Places {
     /// The places of this process.
     pub fn of_process() -> Places {
         let set = |name| env::var_os(name).filter(|value| !value.is_empty());
-        Places { variable: set(VARIABLE), path: set("PATH"), cache: cache_dir() }
+        Places { variable: set(VARIABLE), path: set("PATH"), cache: Cache::of_user() }
     }
 
     /// The server to use: `given` if there is one, else [`VARIABLE`], else `nats-server` on PATH, else the newest in the cache.
     ///
-    /// Each of the first two is a path or a `nats://` URL. A binary is not run here; [`version_of`] tells whether it is what it should be.
+    /// Each of the first two is a version such as `2.15.1`, which is taken from the cache, or a path, or a `nats://` URL. What comes from
+    /// the cache is checked here. Another binary is not run here; [`version_of`] tells whether it is what it should be.
     ///
     /// # Errors
     ///
     /// When nothing is found, or when what was named is of no use: a wrong name is never passed over for another place.
     pub fn find(&self, given: Option<&OsStr>) -> Result<Found, FindError> {
         if let Some(given) = given {
-            return named(given, Origin::Given);
+            return self.named(given, Origin::Given);
         }
         if let Some(variable) = &self.variable {
-            return named(variable, Origin::Variable);
+            return self.named(variable, Origin::Variable);
         }
         let on_path = self.path.iter().flat_map(env::split_paths).map(|folder| folder.join(BINARY)).find(|path| is_executable(path));
         if let Some(path) = on_path {
             return Ok(Found { server: Server::Binary(path), origin: Origin::Path });
         }
-        match self.cached().pop() {
-            Some((_, path)) => Ok(Found { server: Server::Binary(path), origin: Origin::Cache }),
-            None => Err(FindError::NotFound),
-        }
+        let newest = self.cache.as_ref().and_then(|cache| cache.versions().pop());
+        self.cached(newest.ok_or(FindError::NotFound)?)
     }
 
-    /// The binaries in the cache with the versions they are filed under, oldest version first.
-    pub fn cached(&self) -> Vec<(ServerVersion, PathBuf)> {
-        // A cache that is not there or can not be read is an empty one: every caller has another place to look, or an error of its own.
-        let folders = self.cache.iter().filter_map(|cache| cache.read_dir().ok()).flatten().flatten();
-        let mut found: Vec<_> = folders
-            .filter_map(|folder| {
-                let version = folder.file_name().to_str()?.parse().ok()?;
-                let path = folder.path().join(BINARY);
-                is_executable(&path).then_some((version, path))
-            })
-            .collect();
-        found.sort();
-        found
+    fn named(&self, name: &OsStr, origin: Origin) -> Result<Found, FindError> {
+        if let Some(version) = version_named(name) {
+            return self.cached(version);
+        }
+        let server = match name.to_str().filter(|name| name.contains("://")) {
+            Some(url) => Server::Running(url.parse().map_err(|source| FindError::Url { origin, source })?),
+            None if is_executable(Path::new(name)) => Server::Binary(absolute(Path::new(name))),
+            None => return Err(FindError::NoBinary { path: name.into(), origin }),
+        };
+        Ok(Found { server, origin })
     }
+
+    fn cached(&self, version: ServerVersion) -> Result<Found, FindError> {
+        let cache = self.cache.as_ref().filter(|cache| cache.has(version)).ok_or(FindError::NotCached { version })?;
+        cache.check(version).map_err(|source| FindError::Cached { version, source })?;
+        Ok(Found { server: Server::Binary(cache.path(version)), origin: Origin::Cache })
+    }
+}
+
+/// The version that a name is, if it is one: `2.15.1` or `v2.15.1`. Anything more, such as `./2.15.1`, is a path.
+fn version_named(name: &OsStr) -> Option<ServerVersion> {
+    let name = name.to_str()?;
+    let version: ServerVersion = name.parse().ok()?;
+    (version.to_string() == name.strip_prefix('v').unwrap_or(name)).then_some(version)
 }
 
 /// Finds a server in the places of this process; see [`Places::find`].
@@ -176,33 +189,14 @@ pub fn find(given: Option<&OsStr>) -> Result<Found, FindError> {
     Places::of_process().find(given)
 }
 
-/// The folder for fetched servers: `$XDG_CACHE_HOME/jetlag/nats-server`, by default below `~/.cache`. `None` without a home.
-pub fn cache_dir() -> Option<PathBuf> {
-    // The XDG rules: a relative path is invalid and passed over.
-    let absolute = |name| env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
-    let cache = absolute("XDG_CACHE_HOME").or_else(|| Some(absolute("HOME")?.join(".cache")))?;
-    Some(cache.join("jetlag").join(BINARY))
-}
-
-/// Asks a binary for its version by running it with `--version`.
+/// Asks a binary for its version by running it with `--version`. What stands behind the three numbers, such as `-dev`, is passed over.
 ///
 /// # Errors
 ///
 /// When it can not be run or is no nats-server.
 pub fn version_of(binary: &Path) -> Result<ServerVersion, FindError> {
-    let output = Command::new(binary)
-        .arg("--version")
-        .stdin(Stdio::null())
-        .output()
-        .map_err(|source| FindError::Run { path: binary.to_owned(), source })?;
-    let printed = String::from_utf8_lossy(if output.stdout.is_empty() { &output.stderr } else { &output.stdout });
-    let line = printed.lines().next().unwrap_or_default();
-    parse_version(line).ok_or_else(|| FindError::NotNatsServer { path: binary.to_owned(), said: line.to_owned() })
-}
-
-/// The version in `nats-server: v2.15.1`.
-fn parse_version(line: &str) -> Option<ServerVersion> {
-    line.strip_prefix("nats-server: ")?.trim().parse().ok()
+    let text = version_text(binary)?;
+    Ok(text.parse().map_err(|_| BinaryError::NotNatsServer { path: binary.to_owned(), said: text })?)
 }
 
 /// The binary that tests which need a real server start, or `None`: then the test has nothing to do and returns.
@@ -229,45 +223,16 @@ pub fn for_tests() -> Option<PathBuf> {
     None
 }
 
-fn named(name: &OsStr, origin: Origin) -> Result<Found, FindError> {
-    let server = match name.to_str().filter(|name| name.contains("://")) {
-        Some(url) => Server::Running(url.parse().map_err(|source| FindError::Url { origin, source })?),
-        None if is_executable(Path::new(name)) => Server::Binary(absolute(Path::new(name))),
-        None => return Err(FindError::NoBinary { path: name.into(), origin }),
-    };
-    Ok(Found { server, origin })
-}
-
 /// A relative path would be looked up on PATH, or from another folder, by the time it is run.
 fn absolute(path: &Path) -> PathBuf {
     std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
 }
 
-#[cfg(unix)]
-fn is_executable(path: &Path) -> bool {
-    use std::os::unix::fs::PermissionsExt;
-    path.metadata().is_ok_and(|data| data.is_file() && data.permissions().mode() & 0o111 != 0)
-}
-
-#[cfg(not(unix))]
-fn is_executable(path: &Path) -> bool {
-    path.is_file()
-}
-
 #[cfg(test)]
 mod tests {
-    use std::fs;
-    use std::os::unix::fs::PermissionsExt;
-
     use super::*;
-
-    /// A file that looks like a binary; it is never run.
-    fn put(path: &Path, mode: u32) -> PathBuf {
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(path, "").unwrap();
-        fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
-        path.to_owned()
-    }
+    use crate::binary::tests::{fake_server, put};
+    use crate::checksum::platform;
 
     fn binary(path: &Path, origin: Origin) -> Found {
         Found { server: Server::Binary(path.to_owned()), origin }
@@ -277,47 +242,68 @@ mod tests {
     fn the_first_place_with_a_server_wins() {
         let folder = tempfile::tempdir().unwrap();
         let at = |name: &str| folder.path().join(name);
-        let given = put(&at("given/any-name"), 0o755);
-        let variable = put(&at("variable/nats-server"), 0o755);
-        let on_path = put(&at("bin/nats-server"), 0o755);
-        put(&at("other/nats-server"), 0o644);
-        let newest = put(&at("cache/2.10.26/nats-server"), 0o755);
-        let older = put(&at("cache/2.9.25/nats-server"), 0o755);
-        put(&at("cache/2.15.1/nats-server"), 0o644);
-        put(&at("cache/.fetch-x/nats-server"), 0o755);
+        let given = put(&at("given/any-name"), "", 0o755);
+        let variable = put(&at("variable/nats-server"), "", 0o755);
+        let on_path = put(&at("bin/nats-server"), "", 0o755);
+        put(&at("other/nats-server"), "", 0o644);
+        let newest = fake_server(&at("cache/2.10.26/nats-server"), "2.10.26");
+        let older = fake_server(&at("cache/2.9.25/nats-server"), "2.9.25");
 
         let mut places = Places {
             variable: Some(variable.clone().into()),
             path: Some(env::join_paths([at("missing"), at("other"), at("bin")]).unwrap()),
-            cache: Some(at("cache")),
+            cache: Some(Cache { folder: at("cache"), ..Cache::default() }),
         };
         assert_eq!(places.find(Some(given.as_os_str())).unwrap(), binary(&given, Origin::Given));
+        assert_eq!(places.find(Some(OsStr::new("2.9.25"))).unwrap(), binary(&older, Origin::Cache));
         assert_eq!(places.find(None).unwrap(), binary(&variable, Origin::Variable));
+        places.variable = Some("v2.9.25".into());
+        assert_eq!(places.find(None).unwrap(), binary(&older, Origin::Cache));
         places.variable = None;
         assert_eq!(places.find(None).unwrap(), binary(&on_path, Origin::Path));
         places.path = None;
         assert_eq!(places.find(None).unwrap(), binary(&newest, Origin::Cache));
-        assert_eq!(
-            places.cached(),
-            [(ServerVersion::new(2, 9, 25), older), (ServerVersion::new(2, 10, 26), newest)],
-            "what is not executable or not filed under a version does not count"
-        );
-        places.cache = Some(at("no-such-cache"));
+        places.cache = None;
         assert!(matches!(places.find(None), Err(FindError::NotFound)));
     }
 
     #[test]
     fn a_wrong_name_is_not_passed_over() {
         let folder = tempfile::tempdir().unwrap();
-        let good = put(&folder.path().join("nats-server"), 0o755);
+        let good = put(&folder.path().join("nats-server"), "", 0o755);
         let places = Places { variable: Some("/no/such/file".into()), path: Some(folder.path().into()), cache: None };
         let error = places.find(None).unwrap_err();
-        assert_eq!(error.to_string(), "/no/such/file, JETLAG_NATS_SERVER, is no executable file; name the nats-server binary itself");
+        assert_eq!(
+            error.to_string(),
+            "/no/such/file, JETLAG_NATS_SERVER, is no executable file; name a version such as 2.15.1, the nats-server binary itself or a nats:// URL"
+        );
         let error = places.find(Some(folder.path().as_os_str())).unwrap_err();
         assert!(matches!(error, FindError::NoBinary { origin: Origin::Given, .. }), "a folder: {error}");
         let error = places.find(Some(OsStr::new("http://127.0.0.1"))).unwrap_err();
         assert!(matches!(error, FindError::Url { origin: Origin::Given, .. }), "{error}");
+        let error = places.find(Some(OsStr::new("2.15.1"))).unwrap_err();
+        assert_eq!(error.to_string(), "the cache has no nats-server 2.15.1; fetch it with: jetlag nats-server fetch 2.15.1");
+        for no_version in ["2.15", "2.15.1-dev", "./2.15.1"] {
+            let error = places.find(Some(OsStr::new(no_version))).unwrap_err();
+            assert!(matches!(error, FindError::NoBinary { .. }), "{error}");
+        }
         assert_eq!(places.find(Some(good.as_os_str())).unwrap().origin, Origin::Given);
+    }
+
+    #[test]
+    fn a_server_in_the_cache_that_is_not_what_it_should_be_is_not_used() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut cache = Cache { folder: folder.path().to_owned(), ..Cache::default() };
+        let (older, newest) = (ServerVersion::new(2, 9, 25), ServerVersion::new(2, 10, 26));
+        fake_server(&cache.path(older), "2.9.25");
+        fake_server(&cache.path(newest), "2.10.26");
+        cache.checksums.set(newest, &platform(), "0".repeat(64));
+        let places = Places { cache: Some(cache), ..Places::default() };
+        for given in [None, Some(OsStr::new("2.10.26"))] {
+            let error = places.find(given).unwrap_err().to_string();
+            assert!(error.contains("refused") && error.ends_with("fetch it anew with: jetlag nats-server fetch 2.10.26"), "{error}");
+        }
+        assert!(places.find(Some(OsStr::new("2.9.25"))).is_ok());
     }
 
     #[test]
@@ -327,33 +313,11 @@ mod tests {
     }
 
     #[test]
-    fn versions_are_read_from_what_the_binary_prints() {
-        for (line, version) in [
-            ("nats-server: v2.15.1", Some(ServerVersion::NEWEST)),
-            ("nats-server: v2.10.26 ", Some(ServerVersion::new(2, 10, 26))),
-            ("nats-server: v2.15.0-dev", Some(ServerVersion::new(2, 15, 0))),
-            ("nats-server v2.15.1", None),
-            ("nats: v0.1.5", None),
-            ("", None),
-        ] {
-            assert_eq!(parse_version(line), version, "{line}");
-        }
-    }
-
-    #[test]
     fn another_program_is_not_taken_for_a_server() {
         let error = version_of(Path::new("/bin/echo")).unwrap_err();
-        assert!(matches!(error, FindError::NotNatsServer { .. }), "{error}");
-        let error = version_of(Path::new("/no/such/file")).unwrap_err();
-        assert!(matches!(error, FindError::Run { .. }), "{error}");
+        assert!(matches!(error, FindError::Binary(BinaryError::NotNatsServer { .. })), "{error}");
         let folder = tempfile::tempdir().unwrap();
-        let error = version_of(&put(&folder.path().join("empty"), 0o755)).unwrap_err();
-        assert!(error.to_string().contains("empty"), "{error}");
-    }
-
-    #[test]
-    fn a_real_binary_tells_its_version() {
-        let Some(binary) = for_tests() else { return };
-        assert!(version_of(&binary).unwrap() >= ServerVersion::new(2, 9, 0));
+        let version = version_of(&fake_server(&folder.path().join("dev"), "2.15.0-dev")).unwrap();
+        assert_eq!(version, ServerVersion::new(2, 15, 0));
     }
 }

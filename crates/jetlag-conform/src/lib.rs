@@ -1,12 +1,16 @@
 //! Replays scenarios on real nats-server processes and compares.
 //!
-//! From the bottom: which server to use ([`find`], [`fetch`]), a process of it ([`ServerProcess`]), raw connections that report what
-//! arrives and when ([`Connection`]), and requests on top of one ([`Requester`]). Raw, because a client library reconnects and
-//! resubscribes behind one's back. Then a server as the simulation's worlds take one ([`RealServer`]). On top, [`conform()`]: the simulator
-//! says what a scenario shows and at which pace that can be told, the real server is led through it, and the two are compared.
+//! From the bottom: which server to use ([`find`], [`fetch`], [`cache`]) and whether it is what it should be ([`binary`], [`checksum`]), a
+//! process of it ([`ServerProcess`]), raw connections that report what arrives and when ([`Connection`]), and requests on top of one
+//! ([`Requester`]). Raw, because a client library reconnects and resubscribes behind one's back. Then a server as the simulation's worlds
+//! take one ([`RealServer`]). On top, [`conform()`]: the simulator says what a scenario shows and at which pace that can be told, the real
+//! server is led through it, and the two are compared.
 //!
 //! This crate is internal to jetlag and moves in lock step with it.
 
+pub mod binary;
+pub mod cache;
+pub mod checksum;
 mod compare;
 mod conform;
 pub mod connection;

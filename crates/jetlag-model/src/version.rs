@@ -23,6 +23,15 @@ impl ServerVersion {
     /// The version whose behaviour the simulator follows unless told otherwise.
     pub const NEWEST: ServerVersion = ServerVersion::new(2, 15, 1);
 
+    /// The versions that the simulator is compared with, oldest first: the last release of each line, as far as it is packaged.
+    pub const COMPARED: [ServerVersion; 5] = [
+        ServerVersion::new(2, 10, 26),
+        ServerVersion::new(2, 11, 11),
+        ServerVersion::new(2, 12, 8),
+        ServerVersion::new(2, 14, 6),
+        ServerVersion::NEWEST,
+    ];
+
     /// The version `major.minor.patch`.
     pub const fn new(major: u16, minor: u16, patch: u16) -> ServerVersion {
         ServerVersion { major, minor, patch }
