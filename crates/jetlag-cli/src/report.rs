@@ -127,8 +127,8 @@ pub(crate) fn write_unlucky_rules(err: &mut dyn Write, run: &FileRun) -> io::Res
     })
 }
 
-/// Writes why a run failed, and the command that fails again.
-pub(crate) fn write_failures(err: &mut dyn Write, run: &FileRun, seed: Option<u64>) -> io::Result<()> {
+/// Writes why a run failed, and the command that fails again; `arguments` are those that matter, each with a space in front.
+pub(crate) fn write_failures(err: &mut dyn Write, run: &FileRun, arguments: &str) -> io::Result<()> {
     let path = run.file.path.display();
     for failure in &run.outcome.failures {
         let at = if failure.line() > 0 { format!("{path}:{}", failure.line()) } else { path.to_string() };
@@ -141,8 +141,7 @@ pub(crate) fn write_failures(err: &mut dyn Write, run: &FileRun, seed: Option<u6
         writeln!(err, "\n{path}: run {} differs from run 1: {}", nondeterminism.run, nondeterminism.difference.trim_end())?;
     }
     let runs = run.nondeterminism.as_ref().map_or(String::new(), |found| format!(" --runs {}", found.run));
-    let seed = seed.map_or(String::new(), |seed| format!(" --seed {seed}"));
-    writeln!(err, "\nagain: jetlag run {}{seed}{runs}", quoted(&path.to_string()))
+    writeln!(err, "\nagain: jetlag run {}{arguments}{runs}", quoted(&path.to_string()))
 }
 
 /// A path as a shell takes it.

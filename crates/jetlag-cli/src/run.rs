@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use anyhow::Context;
 use clap::{Args, ValueEnum};
-use jetlag_model::Duration;
+use jetlag_model::{Duration, ServerVersion};
 use jetlag_runner::{FileReport, FileRun, RunOptions, Verdict, bless_file, find_files, is_blessable, may_bless, run_files};
 
 use crate::exit::Exit;
@@ -22,6 +22,9 @@ pub(crate) struct Arguments {
     /// What fault rules draw from, instead of each scenario's own seed.
     #[arg(long)]
     seed: Option<u64>,
+    /// The version of nats-server that the simulator plays [default: the newest it knows]. Transcripts for that version are compared.
+    #[arg(long, value_name = "VERSION")]
+    as_version: Option<ServerVersion>,
     /// How often each scenario is run; all runs must leave the same digest.
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
     runs: u64,
@@ -34,7 +37,8 @@ pub(crate) struct Arguments {
     /// Writes each run's trace, as JSON lines, to a file below this directory.
     #[arg(long, value_name = "DIR")]
     trace: Option<PathBuf>,
-    /// Writes what came into the files, and marks them as unconfirmed. Refused where CI is set.
+    /// Writes what came into the files, and marks them as unconfirmed. Refused where CI is set. With an older --as-version only
+    /// transcripts for servers of that version are written, which have to stand there.
     #[arg(long)]
     bless: bool,
 }
@@ -49,11 +53,12 @@ enum Format {
 pub(crate) fn run(arguments: &Arguments, out: &mut dyn Write, err: &mut dyn Write) -> anyhow::Result<Exit> {
     let started = Instant::now();
     let files = find_files(&arguments.paths)?;
-    let options = RunOptions { seed: arguments.seed, ..RunOptions::default() };
+    let version = arguments.as_version.unwrap_or(ServerVersion::NEWEST);
+    let options = RunOptions { seed: arguments.seed, version, ..RunOptions::default() };
     let jobs = arguments.jobs.map_or_else(|| std::thread::available_parallelism().map_or(1, usize::from), usize::from);
     let all = || run_files(&files, &options, arguments.runs, jobs);
     let mut reports = if arguments.bless { may_bless().map(|()| all())? } else { all() };
-    if arguments.bless && bless(&reports, err)? {
+    if arguments.bless && bless(&reports, version, err)? {
         // What is told is how things stand now.
         reports = all();
     }
@@ -77,7 +82,7 @@ pub(crate) fn run(arguments: &Arguments, out: &mut dyn Write, err: &mut dyn Writ
         report::write_unlucky_rules(err, run)?;
         exit = exit.and(judge(arguments, run, err)?);
     }
-    write_summary(err, &arguments.paths, &runs, arguments.runs, started)?;
+    write_summary(err, arguments, &runs, started)?;
     Ok(exit)
 }
 
@@ -87,10 +92,16 @@ fn ran(report: &FileReport) -> bool {
 }
 
 /// Blesses every file of which nothing but transcripts is wrong. Says whether any changed.
-fn bless(reports: &[FileReport], err: &mut dyn Write) -> anyhow::Result<bool> {
+fn bless(reports: &[FileReport], version: ServerVersion, err: &mut dyn Write) -> anyhow::Result<bool> {
     let mut changed = false;
     for run in reports.iter().filter_map(|report| report.result.as_ref().ok()) {
         if is_blessable(&run.outcome) && run.nondeterminism.is_none() {
+            // The first transcript of a block is for the newest version.
+            if version < ServerVersion::NEWEST && run.outcome.mismatches().any(|mismatch| mismatch.transcript == 0) {
+                let path = run.file.path.display();
+                writeln!(err, "{path}: not blessed: add `---- server...: REASON` with lines for {version}")?;
+                continue;
+            }
             writeln!(err, "{}: {}", run.file.path.display(), bless_file(run)?)?;
             changed = true;
         }
@@ -98,13 +109,20 @@ fn bless(reports: &[FileReport], err: &mut dyn Write) -> anyhow::Result<bool> {
     Ok(changed)
 }
 
+/// The arguments that matter to how a run ends, each with a space in front.
+fn again(arguments: &Arguments) -> String {
+    let seed = arguments.seed.map_or(String::new(), |seed| format!(" --seed {seed}"));
+    let version = arguments.as_version.map_or(String::new(), |version| format!(" --as-version {version}"));
+    format!("{seed}{version}")
+}
+
 /// Says why a run failed, if it did.
 fn judge(arguments: &Arguments, run: &FileRun, err: &mut dyn Write) -> anyhow::Result<Exit> {
     let failed = if run.outcome.verdict == Verdict::Fail { Exit::Failed } else { Exit::Ok };
     let exit = failed.and(if run.nondeterminism.is_some() { Exit::Nondeterminism } else { Exit::Ok });
     if exit != Exit::Ok {
-        report::write_failures(err, run, arguments.seed)?;
-        if arguments.bless {
+        report::write_failures(err, run, &again(arguments))?;
+        if arguments.bless && (!is_blessable(&run.outcome) || run.nondeterminism.is_some()) {
             writeln!(err, "not blessed: more than a transcript is wrong")?;
         }
     }
@@ -123,9 +141,9 @@ fn write_trace(directory: &Path, run: &FileRun, seed: Option<u64>) -> anyhow::Re
     fs::write(&path, text).with_context(|| format!("{} can not be written", path.display()))
 }
 
-fn write_summary(err: &mut dyn Write, paths: &[PathBuf], runs: &[&FileRun], times: u64, started: Instant) -> anyhow::Result<()> {
+fn write_summary(err: &mut dyn Write, arguments: &Arguments, runs: &[&FileRun], started: Instant) -> anyhow::Result<()> {
     if runs.is_empty() {
-        let places: Vec<_> = paths.iter().map(|path| path.display().to_string()).collect();
+        let places: Vec<_> = arguments.paths.iter().map(|path| path.display().to_string()).collect();
         writeln!(err, "nothing ran: no scenario that can be run below {}", places.join(", "))?;
         return Ok(());
     }
@@ -137,10 +155,12 @@ fn write_summary(err: &mut dyn Write, paths: &[PathBuf], runs: &[&FileRun], time
         .map(|(verdict, count)| format!("{count} {verdict}"))
         .collect();
     let once = runs.iter().fold(Duration::ZERO, |sum, run| sum + run.outcome.virtual_time);
+    let times = arguments.runs;
     let virtual_time = once * i64::try_from(times).unwrap_or(i64::MAX);
     let wall = Duration::from_millis(i64::try_from(started.elapsed().as_millis()).unwrap_or(i64::MAX));
     let each = if times > 1 { format!(", each {times} times") } else { String::new() };
+    let version = arguments.as_version.map_or(String::new(), |version| format!(" as nats-server {version}"));
     let scenarios = if runs.len() == 1 { "scenario" } else { "scenarios" };
-    writeln!(err, "\n{} {scenarios}{each}: {}; {virtual_time} of virtual time in {wall}", runs.len(), counts.join(", "))?;
+    writeln!(err, "\n{} {scenarios}{version}{each}: {}; {virtual_time} of virtual time in {wall}", runs.len(), counts.join(", "))?;
     Ok(())
 }
