@@ -1,7 +1,7 @@
 //! A proxy that stands between a client and a real server and may tamper with what the server says. It reads whole frames; time plays no
 //! part in what it does. What is a lie and what is not, is its user's.
 
-use std::io::{self, BufRead, BufReader, Read, Write};
+use std::io::{self, BufRead, BufReader, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
