@@ -123,12 +123,12 @@ fn confirm_files(err: &mut dyn Write, report: &Report) -> anyhow::Result<()> {
 }
 
 fn exit(counts: Counts) -> Exit {
-    let Counts { agree, known, closed, differ, inconclusive, unreadable, .. } = counts;
+    let Counts { agree, known, closed, separated, differ, inconclusive, unreadable, .. } = counts;
     let when = |applies: bool, exit: Exit| if applies { exit } else { Exit::Ok };
     when(unreadable > 0, Exit::BadInput)
-        .and(when(differ + closed > 0, Exit::Disagreement))
+        .and(when(differ + closed + separated > 0, Exit::Disagreement))
         .and(when(inconclusive > 0, Exit::Failed))
-        .and(when(agree + known + closed + differ + inconclusive == 0, Exit::NothingRan))
+        .and(when(agree + known + closed + separated + differ + inconclusive == 0, Exit::NothingRan))
 }
 
 #[cfg(test)]
@@ -145,6 +145,7 @@ mod tests {
             inconclusive,
             skipped,
             unreadable,
+            separated: 0,
         };
         for (counts, code) in [
             (counts(0, 0, 0, 0, 0, 0, 0), 5),
@@ -159,5 +160,6 @@ mod tests {
         ] {
             assert_eq!(exit(counts).code(), code, "{counts:?}");
         }
+        assert_eq!(exit(Counts { agree: 1, separated: 1, ..Counts::default() }).code(), 4);
     }
 }

@@ -108,7 +108,7 @@ pub(crate) struct LateServer {
 
 impl LateServer {
     pub(crate) fn new(version: ServerVersion, pattern: Pattern, timers: Timers, patience: Duration) -> LateServer {
-        let config = CoreConfig { version };
+        let config = CoreConfig::of(version);
         let core = Core::open(config, Stored::default(), at(Time::START));
         LateServer {
             config,

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use jetlag_fault::{Effect, LostTail};
 use jetlag_model::ServerVersion;
-use jetlag_runner::Registry;
+use jetlag_runner::{Registry, RunOptions, Separation, separation};
 use jetlag_scenario::{Command, Conform, Scenario};
 
 use crate::compare::Difference;
@@ -144,8 +144,17 @@ impl Crew<'_> {
         }
         let Replayed { found, ratio, replays } = self.replays(scenario, target, round);
         let known = scenario.header.differs.iter().find(|known| known.range.contains(target.version));
+        let separation = self.separation(scenario, target);
+        let names = || separation.rules.iter().map(|rule| rule.name).collect::<Vec<_>>();
         let verdict = match (found, round) {
-            (Found::Agrees, _) => known.map_or(Verdict::Agree, |known| Verdict::Closed(known.evidence.clone())),
+            (Found::Agrees, _) if separation.separated => {
+                let (rules, Target { plays, version, .. }) = (names().join(", "), target);
+                Verdict::Closed(format!("the simulator has {plays} do something else here than {version}, by rule {rules}"))
+            }
+            (Found::Agrees, _) => known.map_or(Verdict::Agree, |known| {
+                Verdict::Closed(format!("`differs:` says otherwise ({}); remove the line, or narrow its range", known.evidence))
+            }),
+            (Found::Differs(_), _) if separation.separated => Verdict::Separated(names()),
             (Found::Skipped(reason), _) => Verdict::Skipped(reason),
             (Found::Unplayable(reason), _) => Verdict::Inconclusive(reason),
             (Found::Differs(_) | Found::Failed(_), Round::Together) => return Err(Doubt),
@@ -155,6 +164,17 @@ impl Crew<'_> {
             (Found::Failed(reason), Round::Apart) => Verdict::Inconclusive(reason),
         };
         Ok(cell(verdict, ratio, replays + u32::from(round == Round::Apart)))
+    }
+
+    /// What is to be expected of a server of another version than the simulator plays.
+    fn separation(&self, scenario: &Scenario, target: &Target) -> Separation {
+        let Target { plays, version, .. } = *target;
+        if plays == version {
+            return Separation { separated: false, rules: Vec::new() };
+        }
+        let _planning = self.planners.enter(|| false);
+        let options = RunOptions { registry: self.options.registry.clone(), ..RunOptions::default() };
+        separation(scenario, &options, plays, version)
     }
 
     fn replays(&self, scenario: &Scenario, target: &Target, round: Round) -> Replayed {

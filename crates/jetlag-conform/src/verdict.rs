@@ -12,8 +12,10 @@ pub enum Verdict {
     Agree,
     /// It does not, and the file says that it is known, with this evidence.
     Known(String),
-    /// It does, though the file says with this evidence that it does not: the line is out of date.
+    /// It does, though it was said that it does not: by this.
     Closed(String),
+    /// It does not, and these rules separate its version from the one that the simulator plays; none is named when it takes several together.
+    Separated(Vec<&'static str>),
     /// It does not.
     Differ(Box<Difference>),
     /// It can not be told, for this reason.
@@ -29,6 +31,7 @@ impl Verdict {
             Verdict::Agree => "agree",
             Verdict::Known(_) => "known",
             Verdict::Closed(_) => "closed",
+            Verdict::Separated(_) => "separated",
             Verdict::Differ(_) => "differ",
             Verdict::Inconclusive(_) => "inconclusive",
             Verdict::Skipped(_) => "skipped",
@@ -58,6 +61,8 @@ pub struct Counts {
     pub known: usize,
     /// [`Verdict::Closed`].
     pub closed: usize,
+    /// [`Verdict::Separated`].
+    pub separated: usize,
     /// [`Verdict::Differ`].
     pub differ: usize,
     /// [`Verdict::Inconclusive`].
@@ -75,6 +80,7 @@ impl Counts {
             Verdict::Agree => &mut self.agree,
             Verdict::Known(_) => &mut self.known,
             Verdict::Closed(_) => &mut self.closed,
+            Verdict::Separated(_) => &mut self.separated,
             Verdict::Differ(_) => &mut self.differ,
             Verdict::Inconclusive(_) => &mut self.inconclusive,
             Verdict::Skipped(_) => &mut self.skipped,
@@ -82,11 +88,12 @@ impl Counts {
     }
 
     /// Each count with its word, in the order of this type.
-    pub fn words(&self) -> [(usize, &'static str); 7] {
+    pub fn words(&self) -> [(usize, &'static str); 8] {
         [
             (self.agree, "agree"),
             (self.known, "known"),
             (self.closed, "closed"),
+            (self.separated, "separated"),
             (self.differ, "differ"),
             (self.inconclusive, "inconclusive"),
             (self.skipped, "skipped"),

@@ -19,11 +19,20 @@ use crate::{ConsumerRef, Deadline, Input, Output};
 pub struct CoreConfig {
     /// Which release it behaves like. One newer than all known rules gets the newest rules.
     pub version: ServerVersion,
+    /// A rule that holds where it does not in this version, and the other way around: for finding out what depends on it.
+    pub flipped: Option<Rule>,
+}
+
+impl CoreConfig {
+    /// A release as it is.
+    pub fn of(version: ServerVersion) -> CoreConfig {
+        CoreConfig { version, flipped: None }
+    }
 }
 
 impl Default for CoreConfig {
     fn default() -> CoreConfig {
-        CoreConfig { version: ServerVersion::NEWEST }
+        CoreConfig::of(ServerVersion::NEWEST)
     }
 }
 
@@ -56,7 +65,7 @@ impl Core {
     /// count from the stored stamps, so messages may be due at once.
     pub fn open(config: CoreConfig, stored: Stored, now: Now) -> Core {
         let mut core = Core {
-            rules: Rules::new(config.version),
+            rules: Rules::new(config.version, config.flipped),
             connections: Connections::default(),
             streams: BTreeMap::new(),
             streams_created: 0,

@@ -181,16 +181,17 @@ rules! {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Rules {
     version: ServerVersion,
+    flipped: Option<Rule>,
 }
 
 impl Rules {
-    pub(crate) fn new(version: ServerVersion) -> Rules {
-        Rules { version }
+    pub(crate) fn new(version: ServerVersion, flipped: Option<Rule>) -> Rules {
+        Rules { version, flipped }
     }
 
     /// Whether this version behaves so.
     pub(crate) fn has(self, rule: Rule) -> bool {
-        TABLE[rule as usize].holds(self.version)
+        TABLE[rule as usize].holds(self.version) != (self.flipped == Some(rule))
     }
 
     /// The version as text, for metadata.
@@ -243,11 +244,22 @@ mod tests {
 
     #[test]
     fn a_rule_holds_from_its_first_release_on() {
-        let rules = |major, minor, patch| Rules::new(ServerVersion::new(major, minor, patch));
+        let rules = |major, minor, patch| Rules::new(ServerVersion::new(major, minor, patch), None);
         assert!(!rules(2, 15, 0).has(Rule::AdvisoryHasRealCount));
         assert!(rules(2, 15, 1).has(Rule::AdvisoryHasRealCount));
         assert!(rules(3, 0, 0).has(Rule::AdvisoryHasRealCount));
         assert!(!rules(2, 10, 22).has(Rule::BackoffMayEqualMaxDeliver));
+    }
+
+    #[test]
+    fn a_flipped_rule_is_the_other_way_around_and_no_other_is() {
+        let newest = Rules::new(ServerVersion::NEWEST, None);
+        for flipped in version_rules() {
+            let rules = Rules::new(ServerVersion::NEWEST, Some(flipped.rule));
+            for row in version_rules() {
+                assert_eq!(rules.has(row.rule) == newest.has(row.rule), row.rule != flipped.rule, "{} {}", flipped.name, row.name);
+            }
+        }
     }
 
     #[test]

@@ -247,7 +247,7 @@ fn a_delivery_that_meets_nobody_comes_back() {
         (ServerVersion::new(2, 12, 8), "D2/2 F0/0 ap2 rd1 np0 w0", "0s s2 d3 dc1"),
         (ServerVersion::NEWEST, "D2/2 F0/0 ap2 rd0 np0 w0", "0s s2 d3 dc2"),
     ] {
-        let mut d = Driver::with(CoreConfig { version });
+        let mut d = Driver::with(CoreConfig::of(version));
         d.prepare(2, "memory", r#""ack_wait":30000000000,"max_deliver":5"#);
         d.subscribe(9, "gone.p", None);
         let conn = jetlag_model::ConnId(1);
@@ -268,7 +268,7 @@ fn versions_differ_where_their_rules_say_so() {
         (ServerVersion::new(2, 10, 26), vec!["0s s1 d1 dc1", "0s p 408 Request Timeout 4/0"]),
         (ServerVersion::NEWEST, vec!["0s s1 d1 dc1", "0s p 404 No Messages"]),
     ] {
-        let mut d = Driver::with(CoreConfig { version });
+        let mut d = Driver::with(CoreConfig::of(version));
         d.prepare(1, "memory", r#""ack_wait":30000000000"#);
         d.pull("p", r#"{"batch":5,"no_wait":true}"#);
         assert_eq!(d.heard(), expected, "{version}");

@@ -9,12 +9,14 @@ mod outcome;
 mod perform;
 mod registry;
 mod run;
+mod separation;
 mod suite;
 mod translate;
 
 pub use outcome::{CheckReport, Failure, Mismatch, Outcome, StepRun, Verdict};
 pub use registry::{Registry, RegistryError};
 pub use run::{Pace, RunOptions, StepPlace, VirtualPace, run_on, run_simulated};
+pub use separation::{Separation, separation};
 pub use suite::{
     Blessed, FileReport, FileRun, Nondeterminism, ScenarioFile, SuiteError, Unreadable, bless_file, find_files, in_order, is_blessable,
     may_bless, replace, run_files,

@@ -39,7 +39,7 @@ impl<B: Backend> Run<'_, B> {
             }
             Command::Publish(command) => {
                 for _ in 0..command.count {
-                    self.world.publish(&actor, translate::message(command), !command.no_reply)?;
+                    self.world.publish(&actor, translate::message(command), !command.no_reply && command.reply.is_none())?;
                 }
             }
             Command::Fetch(command) => {

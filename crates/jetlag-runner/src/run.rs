@@ -19,6 +19,8 @@ pub struct RunOptions {
     pub seed: Option<u64>,
     /// The server's version: of the simulator, or of the real one.
     pub version: ServerVersion,
+    /// A rule of the simulated server that holds where it does not in this version, and the other way around.
+    pub flipped: Option<jetlag_core::Rule>,
     /// The handlers that workers can name.
     pub registry: Registry,
     /// Whether checks are evaluated. A server that does not show its inside can not be checked; there, a check says `ok` unseen.
@@ -28,7 +30,7 @@ pub struct RunOptions {
 impl Default for RunOptions {
     /// The scenario's own seed, the newest version, the shipped handlers, and checks.
     fn default() -> RunOptions {
-        RunOptions { seed: None, version: ServerVersion::NEWEST, registry: Registry::new(), evaluate_checks: true }
+        RunOptions { seed: None, version: ServerVersion::NEWEST, flipped: None, registry: Registry::new(), evaluate_checks: true }
     }
 }
 
@@ -82,7 +84,7 @@ impl<B: Backend> Pace<B> for VirtualPace {
 
 /// Runs a scenario on the simulator.
 pub fn run_simulated(scenario: &Scenario, options: &RunOptions) -> Outcome {
-    run_on(Simulated::with_config(CoreConfig { version: options.version }), scenario, options, &mut VirtualPace)
+    run_on(Simulated::with_config(CoreConfig { version: options.version, flipped: options.flipped }), scenario, options, &mut VirtualPace)
 }
 
 /// Runs a scenario on a server that has just started and holds nothing.

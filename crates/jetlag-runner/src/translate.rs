@@ -34,7 +34,11 @@ pub(crate) fn message(publish: &scenario::Publish) -> Message {
     fields.extend(publish.expected_last_msg_id.as_ref().map(|id| ("Nats-Expected-Last-Msg-Id", id.clone())));
     fields.extend(publish.headers.iter().map(|(name, value)| (name.as_str(), value.clone())));
     let message = Message::new(publish.subject.as_str(), &publish.payload);
-    if fields.is_empty() { message } else { message.with_headers(Headers::from_fields(fields)) }
+    let message = if fields.is_empty() { message } else { message.with_headers(Headers::from_fields(fields)) };
+    match &publish.reply {
+        Some(reply) => message.with_reply(reply.as_str()),
+        None => message,
+    }
 }
 
 /// A pull request; for one message unless told otherwise, as client libraries do.

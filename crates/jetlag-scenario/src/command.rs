@@ -145,7 +145,7 @@ pub enum Info {
     Consumer(ConsumerPath),
 }
 
-/// `publish SUBJECT PAYLOAD [id=X] [expected-...=X] [header=K:V]... [count=N] [no-reply]`
+/// `publish SUBJECT PAYLOAD [id=X] [expected-...=X] [header=K:V]... [count=N] [reply=SUBJECT | no-reply]`
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Publish {
     /// Where to.
@@ -166,6 +166,8 @@ pub struct Publish {
     pub headers: Vec<(String, String)>,
     /// How many times, at least 1.
     pub count: u64,
+    /// Where answers go, instead of an inbox of the client's own.
+    pub reply: Option<String>,
     /// Does not ask for a pub ack.
     pub no_reply: bool,
 }
@@ -183,6 +185,7 @@ impl Publish {
             expected_last_msg_id: None,
             headers: Vec::new(),
             count: 1,
+            reply: None,
             no_reply: false,
         }
     }

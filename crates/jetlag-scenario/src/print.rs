@@ -278,6 +278,7 @@ impl Display for Publish {
             write!(f, " header={}", Value(&format!("{key}:{value}")))?;
         }
         option(f, "count", (self.count != 1).then_some(self.count))?;
+        text_option(f, "reply", self.reply.as_deref())?;
         flag(f, "no-reply", self.no_reply)
     }
 }

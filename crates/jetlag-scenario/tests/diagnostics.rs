@@ -95,6 +95,7 @@ fn arguments() {
         ("publish a \"\" ⟦no-replay⟧", "`publish` has no argument `no-replay`", "did you mean `no-reply`?"),
         ("publish a \"\" ⟦no-reply=yes⟧", "`no-reply` stands alone", ""),
         ("publish a \"\" ⟦id⟧", "`id` needs a value", ""),
+        ("publish a ⟦\"\"⟧ no-reply reply=b", "contradict each other", "keep one"),
         ("publish a \"\" no-reply ⟦no-reply⟧", "`no-reply` stands alone, once", ""),
         ("publish a \"\" id=1 id=⟦2⟧", "`id` is given twice", "keep one"),
         ("publish a \"\" count=⟦0⟧", "nothing would be published", ""),

@@ -58,7 +58,7 @@ impl Simulation {
 
     /// A run that is set up otherwise.
     pub fn with_options(options: SimulationOptions) -> Simulation {
-        let server = Simulated::with_config(CoreConfig { version: options.version });
+        let server = Simulated::with_config(CoreConfig::of(options.version));
         Simulation { world: World::with_seed(server, options.seed), faults: 0 }
     }
 

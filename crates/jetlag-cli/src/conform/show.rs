@@ -55,9 +55,9 @@ fn write_file(err: &mut dyn Write, file: &FileReport, width: usize, versions: &[
             Verdict::Agree => {}
             Verdict::Skipped(reason) | Verdict::Inconclusive(reason) => writeln!(err, "       {on}{reason}")?,
             Verdict::Known(evidence) => writeln!(err, "       {on}known to differ: {evidence}")?,
-            Verdict::Closed(evidence) => {
-                writeln!(err, "       {on}agrees, though `differs:` says otherwise ({evidence}); remove the line, or narrow its range")?;
-            }
+            Verdict::Closed(reason) => writeln!(err, "       {on}agrees, though {reason}")?,
+            Verdict::Separated(rules) if rules.is_empty() => writeln!(err, "       {on}separated by several rules together")?,
+            Verdict::Separated(rules) => writeln!(err, "       {on}separated by rule {}", rules.join(", "))?,
             Verdict::Differ(difference) => write_difference(err, &file.path, *version, difference, again)?,
         }
     }
@@ -76,7 +76,7 @@ pub(super) fn write_counts(err: &mut dyn Write, report: &Report, plays: Option<S
         writeln!(err, "nats-server {version}{plays}: {words}")?;
     }
     let all = report.counts();
-    let cells = all.agree + all.known + all.closed + all.differ + all.inconclusive + all.skipped;
+    let cells = all.words().iter().map(|(count, _)| count).sum::<usize>() - all.unreadable;
     let agree = 100.0 * all.agree as f64 / cells.max(1) as f64;
     let skipped = 100.0 * all.skipped as f64 / cells.max(1) as f64;
     writeln!(err, "{cells} replays: {agree:.1} % agree, {skipped:.1} % skipped; in {:.1}s", took.as_secs_f64())
@@ -92,7 +92,7 @@ fn style(verdict: &Verdict) -> Style {
     let color = match verdict {
         Verdict::Agree => AnsiColor::Green,
         Verdict::Known(_) => AnsiColor::Cyan,
-        Verdict::Differ(_) | Verdict::Closed(_) => AnsiColor::Red,
+        Verdict::Differ(_) | Verdict::Closed(_) | Verdict::Separated(_) => AnsiColor::Red,
         Verdict::Inconclusive(_) => AnsiColor::Yellow,
         Verdict::Skipped(_) => AnsiColor::BrightBlack,
     };

@@ -411,6 +411,11 @@ fn publish(args: &mut Args<'_, '_>) -> Option<Command> {
             }
         }
     }
+    let (reply, no_reply) = (args.text_option("reply"), args.flag("no-reply"));
+    if reply.is_some() && no_reply {
+        let span = payload.span;
+        args.report.error(span, "`reply` and `no-reply` contradict each other".to_owned(), "one of the two").help("keep one of them");
+    }
     Some(Command::Publish(Publish {
         subject,
         payload: payload.bytes.into(),
@@ -421,7 +426,8 @@ fn publish(args: &mut Args<'_, '_>) -> Option<Command> {
         expected_last_msg_id: args.text_option("expected-last-msg-id"),
         headers,
         count: args.count_option("count", "nothing would be published").unwrap_or(1),
-        no_reply: args.flag("no-reply"),
+        reply,
+        no_reply,
     }))
 }
 

@@ -125,8 +125,9 @@ fn consumer() -> BoxedStrategy<ConsumerCommand> {
 fn publish() -> BoxedStrategy<Publish> {
     let header = (text(), text()).prop_map(|(key, value)| (format!("k{}", key.replace(':', ";")), value));
     let expected = (of(any::<u64>()), of(any::<u64>()), of(text()), of(text()));
-    (text(), payload(), of(text()), expected, vec(header, 0..3), 1..5_u64, any::<bool>())
-        .prop_map(|(subject, payload, id, (seq, subject_seq, stream, msg_id), headers, count, no_reply)| Publish {
+    let answers = prop_oneof![Just((None, false)), Just((None, true)), text().prop_map(|reply| (Some(reply), false))];
+    (text(), payload(), of(text()), expected, vec(header, 0..3), 1..5_u64, answers)
+        .prop_map(|(subject, payload, id, (seq, subject_seq, stream, msg_id), headers, count, (reply, no_reply))| Publish {
             subject,
             payload,
             id,
@@ -136,6 +137,7 @@ fn publish() -> BoxedStrategy<Publish> {
             expected_last_msg_id: msg_id,
             headers,
             count,
+            reply,
             no_reply,
         })
         .boxed()

@@ -87,8 +87,11 @@ impl<B: Backend> World<B> {
                 _ => {}
             }
         }
-        if let Some(pull) = pull {
-            record.fields.set(Key::Pull, pull);
+        // A pull has its name; what else was asked for, only the server can say.
+        match (pull, headers.and_then(|headers| headers.get("Nats-Subject"))) {
+            (Some(pull), _) => record.fields.set(Key::Pull, pull),
+            (None, Some(subject)) => record.fields.set(Key::Subject, subject),
+            (None, None) => {}
         }
         self.push_as_cause(record);
     }
