@@ -4,6 +4,7 @@
 
 mod checksums;
 mod command;
+mod crossed;
 mod determinism;
 mod server;
 mod test;
@@ -33,6 +34,8 @@ enum Task {
     Tidy,
     /// Format the Rust sources
     Fmt,
+    /// Have the simulator play each version against the servers of all others; takes minutes
+    Crossed(crossed::Options),
     /// Write down the checksums of the servers to compare with; needs a network
     Checksums(checksums::Options),
 }
@@ -44,6 +47,7 @@ fn main() -> anyhow::Result<ExitCode> {
     match cli.task {
         Task::Test(options) => test::run(&workspace, &options),
         Task::Tidy => tidy::run(&workspace),
+        Task::Crossed(options) => crossed::run(&workspace, &options),
         Task::Checksums(options) => checksums::run(&workspace, &options),
         Task::Fmt => {
             let formatted = workspace.cargo(&["fmt", "--all"]).status().context("cargo fmt could not be started")?.success();

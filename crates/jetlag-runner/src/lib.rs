@@ -13,6 +13,7 @@ mod separation;
 mod suite;
 mod translate;
 
+pub use jetlag_core::{VersionRule, version_rules};
 pub use outcome::{CheckReport, Failure, Mismatch, Outcome, StepRun, Verdict};
 pub use registry::{Registry, RegistryError};
 pub use run::{Pace, RunOptions, StepPlace, VirtualPace, run_on, run_simulated};

@@ -13,7 +13,7 @@ use tree::{Finding, Tree};
 
 type Rule = fn(&Tree) -> Vec<Finding>;
 
-const RULES: [(&str, Rule); 12] = [
+const RULES: [(&str, Rule); 13] = [
     ("length", sources::length),
     ("first-lines", sources::first_lines),
     ("unfinished", sources::unfinished),
@@ -25,6 +25,7 @@ const RULES: [(&str, Rule); 12] = [
     ("clippy-bans", layers::clippy_bans),
     ("machine-paths", texts::machine_paths),
     ("scenarios", texts::scenarios),
+    ("exceptions", texts::exceptions),
     ("readme", texts::readme),
 ];
 

@@ -8,7 +8,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use anyhow::Context as _;
 use jetlag_conform::{Cell, Report, Verdict};
 use jetlag_model::WallTime;
-use jetlag_runner::replace;
+use jetlag_runner::{RunOptions, replace, separation, version_rules};
 
 /// The name of this section.
 const SECTION: &str = "library";
@@ -75,8 +75,40 @@ fn section(report: &Report, command: &str, day: &str) -> String {
         Verdict::Skipped(reason) => Some(reason),
         _ => None,
     });
+    let _ = rules(&mut text, report);
     let _ = matrix(&mut text, report);
     text
+}
+
+/// The rules that separate the versions, and what in the library depends on each.
+fn rules(text: &mut String, report: &Report) -> std::fmt::Result {
+    let (Some(oldest), Some(newest)) = (report.versions.iter().min(), report.versions.iter().max()) else { return Ok(()) };
+    let separating: Vec<_> = version_rules().filter(|rule| rule.separates(*oldest, *newest)).collect();
+    if separating.is_empty() {
+        return Ok(());
+    }
+    let mut showing: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    for conformed in report.files.iter().filter_map(|file| file.result.as_ref().ok()) {
+        let separation = separation(&conformed.file.scenario, &RunOptions::default(), *newest, *oldest);
+        for rule in separation.rules {
+            showing.entry(rule.name).or_default().push(name(&conformed.file.path));
+        }
+    }
+    writeln!(text, "\n**Rules that separate {oldest} from {newest}**, each with scenarios that depend on it alone:\n")?;
+    writeln!(text, "| rule | holds for | what it says | evidence | scenarios |\n|---|---|---|---|---|")?;
+    for rule in separating {
+        let ranges: Vec<String> = rule.ranges.iter().map(ToString::to_string).collect();
+        let names = showing.get(rule.name).map(Vec::as_slice).unwrap_or_default();
+        let scenarios = match names {
+            [] => "with others together".to_owned(),
+            [one] => one.clone(),
+            [one, more @ ..] => format!("{one} and {} more", more.len()),
+        };
+        let cell = |text: &str| text.replace('|', "\\|");
+        let (ranges, meaning, evidence) = (cell(&ranges.join(" or ")), cell(rule.meaning), cell(rule.evidence));
+        writeln!(text, "| {} | `{ranges}` | {meaning} | {evidence} | {scenarios} |", rule.name)?;
+    }
+    Ok(())
 }
 
 fn counts(text: &mut String, report: &Report) -> std::fmt::Result {
