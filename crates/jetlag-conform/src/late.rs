@@ -5,7 +5,7 @@
 
 use std::collections::VecDeque;
 
-use jetlag_core::{Core, CoreConfig, Deadline, Input, LostTail, Output, Stored};
+use jetlag_core::{Core, CoreConfig, Deadline, Input, Lost, LostTail, Output, Stored};
 use jetlag_model::{Duration, Now, ServerVersion, Time, WallTime};
 use jetlag_sim::{Backend, BackendError, Limit, Polled};
 
@@ -222,6 +222,8 @@ impl Backend for LateServer {
     }
 
     fn kill(&mut self, lost: LostTail) -> Result<(), BackendError> {
+        // A scenario that says that nothing is lost has to wait for it to be written.
+        let lost = if lost == LostTail::default() { Lost::Unwritten.into() } else { lost };
         self.end("be killed", |core, now| (core.kill(now, lost), Vec::new()))
     }
 

@@ -11,7 +11,7 @@ use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use jetlag_core::{Deadline, Input, LostTail, Output};
+use jetlag_core::{Deadline, Input, Lost, LostTail, Output};
 use jetlag_model::{ConnId, ServerVersion, Time, VersionError, WallTime};
 use jetlag_sim::{Backend, BackendError, Limit, Polled};
 use jetlag_wire::{ClientFrame, ConnectOptions, ServerFrame};
@@ -67,7 +67,7 @@ pub enum RealError {
     #[error("a server given by URL can not {0}; give a binary instead")]
     NotOurs(&'static str),
     /// What a killed process loses is not ours to choose.
-    #[error("a real server can not be asked which tail of its storage it loses; only lost=nothing can be replayed")]
+    #[error("a real server can not be asked which tail of its storage it loses; only nothing and what it had not written can be replayed")]
     LostTail,
 }
 
@@ -139,7 +139,7 @@ impl RealServer {
 
     fn new(host: Host, addr: SocketAddr, connect: ConnectOptions, version: ServerVersion) -> RealServer {
         let (sender, arrivals) = mpsc::channel();
-        let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let since_epoch = since_epoch();
         RealServer {
             connections: BTreeMap::new(),
             host,
@@ -147,7 +147,7 @@ impl RealServer {
             connect,
             version,
             start: Instant::now(),
-            wall: WallTime::from_unix_nanos(i64::try_from(since_epoch.as_nanos()).unwrap_or(i64::MAX)),
+            wall: wall_of(since_epoch),
             patience: PATIENCE,
             sender,
             arrivals,
@@ -155,6 +155,13 @@ impl RealServer {
             last: None,
             failure: Arc::default(),
         }
+    }
+
+    /// The same server, its time running from a whole second of the wall clock, as the simulator's does. Waits for one.
+    #[must_use]
+    pub fn from_a_whole_second(self) -> RealServer {
+        thread::sleep(Duration::from_secs(1) - Duration::from_nanos(since_epoch().subsec_nanos().into()));
+        RealServer { start: Instant::now(), wall: wall_of(since_epoch()), ..self }
     }
 
     /// Where the text of its first failure will be.
@@ -378,6 +385,14 @@ impl RealServer {
     }
 }
 
+fn since_epoch() -> Duration {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
+}
+
+fn wall_of(since_epoch: Duration) -> WallTime {
+    WallTime::from_unix_nanos(i64::try_from(since_epoch.as_nanos()).unwrap_or(i64::MAX))
+}
+
 impl Backend for RealServer {
     fn now(&self) -> Time {
         Time::from_nanos(u64::try_from(self.start.elapsed().as_nanos()).unwrap_or(u64::MAX))
@@ -405,7 +420,8 @@ impl Backend for RealServer {
     }
 
     fn kill(&mut self, lost: LostTail) -> Result<(), BackendError> {
-        let killed = if lost == LostTail::default() {
+        let by_itself = |lost| matches!(lost, Lost::Nothing | Lost::Unwritten);
+        let killed = if by_itself(lost.messages) && by_itself(lost.consumers) {
             self.end("be killed", |process| {
                 process.kill();
                 Ok(())

@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use jetlag_fault::{Effect, LostTail};
+use jetlag_fault::{Effect, Lost, LostTail};
 use jetlag_model::ServerVersion;
 use jetlag_runner::{Registry, RunOptions, Separation, separation};
 use jetlag_scenario::{Command, Conform, Scenario};
@@ -264,14 +264,15 @@ fn reason_to_skip(scenario: &Scenario, target: &Target) -> Option<String> {
 
 fn loses_a_tail(command: &Command) -> bool {
     let lost = match command {
-        Command::Kill(kill) => kill.lost.unwrap_or_default(),
+        Command::Kill(kill) => kill.lost,
         Command::Fault(fault) => match fault.rule.effect {
             Effect::Kill { lost, .. } => lost,
-            _ => LostTail::Nothing,
+            _ => LostTail::default(),
         },
-        _ => LostTail::Nothing,
+        _ => LostTail::default(),
     };
-    lost != LostTail::Nothing
+    // What it has not written a killed process loses by itself.
+    [lost.messages, lost.state].iter().any(|lost| !matches!(lost, Lost::Nothing | Lost::Unwritten))
 }
 
 /// Why a replay says nothing.
@@ -295,7 +296,11 @@ impl From<RequestError> for Obstacle {
 fn replay(plan: &Plan<'_>, scenario: &Scenario, target: &Target) -> Result<Option<Difference>, Obstacle> {
     let need = if ends_a_life(scenario) { Need::Process } else { Need::Account };
     match &target.server {
-        Server::Binary(_) => play(plan, target.host.server(need)?),
+        Server::Binary(_) => {
+            let server = target.host.server(need)?;
+            // Storage keeps the times of pending messages in whole seconds.
+            play(plan, if need == Need::Process { server.from_a_whole_second() } else { server })
+        }
         Server::Running(url) => {
             let mut foreign = Foreign::open(url, scenario)?;
             let played = play(plan, target.host.server(need)?);

@@ -92,9 +92,8 @@ fn which_tail_is_lost_can_not_be_chosen() {
     let Some(mut world) = world() else { return };
     stream_and_consumer(&mut world, 60_000);
     world.client("w1").unwrap().publish("orders.1", "a").unwrap();
-    let all = LostTail { messages: Lost::All, consumers: Lost::All };
-    let error = world.kill(Duration::from_millis(30), all).unwrap_err();
-    assert!(error.to_string().contains("lost=nothing"), "{error}");
+    let error = world.kill(Duration::from_millis(30), Lost::All.into()).unwrap_err();
+    assert!(error.to_string().contains("which tail of its storage it loses"), "{error}");
 }
 
 #[test]

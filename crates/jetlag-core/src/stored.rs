@@ -43,12 +43,15 @@ pub enum Lost {
     Since(Duration),
     /// The last so many operations.
     Operations(u64),
+    /// What the server had not written yet when it was killed, while the machine lives on: of a stream nothing, as it writes messages before
+    /// it confirms them; of a consumer what waited for its next write (`consumerFileStore.flushLoop` in `server/filestore.go`).
+    Unwritten,
     /// Everything that can be asked for: the last 10,000 operations.
     All,
 }
 
-/// What a killed server loses. A killed process loses consumer state that waited to be written (a real server writes it some ten times a
-/// second); only a machine that loses its power loses messages too.
+/// What a killed server loses. A killed process loses consumer state that waited to be written ([`Lost::Unwritten`]); only a machine that
+/// loses its power loses messages too.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LostTail {
     /// Of each stream's messages.
@@ -57,11 +60,18 @@ pub struct LostTail {
     pub consumers: Lost,
 }
 
-/// How many of the operations made at these times survive.
+impl From<Lost> for LostTail {
+    /// As much of the one as of the other.
+    fn from(lost: Lost) -> LostTail {
+        LostTail { messages: lost, consumers: lost }
+    }
+}
+
+/// How many of the operations made at these times survive, where each is written at once.
 pub(crate) fn kept(times: impl ExactSizeIterator<Item = Time>, now: Time, lost: Lost) -> usize {
     let all = times.len();
     match lost {
-        Lost::Nothing => all,
+        Lost::Nothing | Lost::Unwritten => all,
         Lost::All => 0,
         Lost::Operations(count) => all.saturating_sub(usize::try_from(count).unwrap_or(usize::MAX)),
         Lost::Since(duration) => times.filter(|at| *at < now + -duration).count(),

@@ -65,6 +65,6 @@ mod validate;
 
 pub use crossing::{Crossing, CrossingKind, Identity};
 pub use jetlag_model::Direction;
-pub use rule::{Cycle, Effect, LostTail, Match, Occurrence, Partition, Probability, Rule, RuleId, When};
+pub use rule::{Cycle, Effect, Lost, LostTail, Match, Occurrence, Partition, Probability, Rule, RuleId, When};
 pub use rules::{Action, Fate, Report, Rules, Verdict};
 pub use validate::{Attribute, RuleError};

@@ -231,12 +231,14 @@ impl Partition {
     }
 }
 
-/// What the storage of a killed server loses of what it was told last.
+/// How much of what it was told last one part of a killed server's storage loses.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum LostTail {
-    /// Nothing: the process died, the machine lives.
+pub enum Lost {
+    /// Nothing: it had all reached the disk.
     #[default]
     Nothing,
+    /// What the server had not written yet: the process died, the machine lives.
+    Unwritten,
     /// What was written in this last length of time.
     Since(Duration),
     /// The last so many operations.
@@ -245,14 +247,31 @@ pub enum LostTail {
     All,
 }
 
-impl fmt::Display for LostTail {
-    /// As scenarios write it: `nothing`, `all`, a duration or a number.
+impl fmt::Display for Lost {
+    /// As scenarios write it: `nothing`, `unwritten`, `all`, a duration or a number.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            LostTail::Nothing => f.write_str("nothing"),
-            LostTail::All => f.write_str("all"),
-            LostTail::Since(since) => since.fmt(f),
-            LostTail::Last(operations) => operations.fmt(f),
+            Lost::Nothing => f.write_str("nothing"),
+            Lost::Unwritten => f.write_str("unwritten"),
+            Lost::All => f.write_str("all"),
+            Lost::Since(since) => since.fmt(f),
+            Lost::Last(operations) => operations.fmt(f),
         }
+    }
+}
+
+/// What the storage of a killed server loses.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LostTail {
+    /// Of the messages of each stream.
+    pub messages: Lost,
+    /// Of the state of each consumer.
+    pub state: Lost,
+}
+
+impl From<Lost> for LostTail {
+    /// As much of the one as of the other.
+    fn from(lost: Lost) -> LostTail {
+        LostTail { messages: lost, state: lost }
     }
 }

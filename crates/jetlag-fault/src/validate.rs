@@ -4,7 +4,7 @@ use std::fmt;
 
 use jetlag_model::Duration;
 
-use crate::{CrossingKind, Cycle, Direction, Effect, LostTail, Match, Occurrence, Probability, Rule, RuleId};
+use crate::{CrossingKind, Cycle, Direction, Effect, Lost, Match, Occurrence, Probability, Rule, RuleId};
 
 /// Something a rule can ask of a crossing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -196,8 +196,13 @@ impl Rule {
             Effect::Restart { downtime } => found.extend(negative("downtime", *downtime)),
             Effect::Kill { downtime, lost } => {
                 found.extend(negative("downtime", *downtime));
-                if let LostTail::Since(since) = lost {
-                    found.extend(negative("lost", *since));
+                if let Lost::Since(since) = lost.messages {
+                    found.extend(negative("lost", since));
+                }
+                if let Lost::Since(since) = lost.state
+                    && lost.state != lost.messages
+                {
+                    found.extend(negative("lost-state", since));
                 }
             }
             Effect::Partition(_) => self.judge_partition(found),

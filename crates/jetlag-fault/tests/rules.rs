@@ -191,7 +191,7 @@ fn a_drop_beats_everything_but_what_is_done_afterwards() {
         ("cut", Effect::Partition(Partition::Both)),
         ("lost", Effect::ReplyLost),
         ("gone", Effect::Disconnect { reconnect: Some(secs(3)) }),
-        ("kill", Effect::Kill { downtime: secs(1), lost: LostTail::All }),
+        ("kill", Effect::Kill { downtime: secs(1), lost: Lost::All.into() }),
         ("restart", Effect::Restart { downtime: secs(1) }),
         ("crash", Effect::Crash),
     ])
@@ -202,7 +202,7 @@ fn a_drop_beats_everything_but_what_is_done_afterwards() {
             fate: Fate::Drop("drop".into()),
             actions: vec![
                 ("gone".into(), Action::Disconnect { reconnect: Some(secs(3)) }),
-                ("kill".into(), Action::Kill { downtime: secs(1), lost: LostTail::All }),
+                ("kill".into(), Action::Kill { downtime: secs(1), lost: Lost::All.into() }),
                 ("restart".into(), Action::Restart { downtime: secs(1) }),
                 ("crash".into(), Action::Crash),
             ],

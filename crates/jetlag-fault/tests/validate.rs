@@ -88,7 +88,11 @@ fn contradictions() {
         (doing(Effect::Duplicate { copies: 0 }), "copies=0 does nothing; write how many times more it arrives"),
         (doing(Effect::Disconnect { reconnect: Some(secs(-1)) }), "reconnect=-1s lies in the past; write 0s or more"),
         (doing(Effect::Restart { downtime: secs(-1) }), "downtime=-1s lies in the past; write 0s or more"),
-        (doing(Effect::Kill { downtime: secs(0), lost: LostTail::Since(secs(-1)) }), "lost=-1s lies in the past; write 0s or more"),
+        (doing(Effect::Kill { downtime: secs(0), lost: Lost::Since(secs(-1)).into() }), "lost=-1s lies in the past; write 0s or more"),
+        (
+            doing(Effect::Kill { downtime: secs(0), lost: LostTail { messages: Lost::Nothing, state: Lost::Since(secs(-1)) } }),
+            "lost-state=-1s lies in the past; write 0s or more",
+        ),
         (doing(Effect::Slow { by: secs(0) }), "by=0s does nothing; write a length of time above 0s"),
         (
             of_kind(K::Delivery, Effect::ReplyLost),
@@ -189,7 +193,7 @@ fn rules_that_make_sense() {
         rule(Match { client: Some("w1".into()), ..Match::default() }, both, Effect::Partition(Partition::Up)),
         doing(Effect::Delay { min: secs(0), max: secs(1) }),
         doing(Effect::Restart { downtime: secs(0) }),
-        doing(Effect::Kill { downtime: secs(1), lost: LostTail::Last(3) }),
+        doing(Effect::Kill { downtime: secs(1), lost: Lost::Last(3).into() }),
         doing(Effect::Disconnect { reconnect: None }),
         when(When { probability: Some(Probability { numerator: 3, denominator: 3 }), ..When::default() }),
         of_kind(K::Publish, Effect::ReplyLost),

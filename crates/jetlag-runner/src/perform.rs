@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use jetlag_model::{Message, Time};
 use jetlag_scenario::{Advance, Command, ConsumerPath, Info, Purge, SCRIPT, Settings, Step};
-use jetlag_sim::{Backend, Handler, Sent, WorldError};
+use jetlag_sim::{Backend, Handler, Sent, WorldError, lost_tail};
 use jetlag_trace::{Key, Kind, Place, Record};
 use serde_json::{Map, Value as Json, json};
 
@@ -61,9 +61,7 @@ impl<B: Backend> Run<'_, B> {
             Command::Reconnect => self.world.reconnect(&actor)?,
             Command::Crash => self.world.crash(&actor)?,
             Command::Restart(command) => self.world.restart(command.downtime.unwrap_or_default())?,
-            Command::Kill(command) => {
-                self.world.kill(command.downtime.unwrap_or_default(), translate::lost_tail(command.lost.unwrap_or_default()))?
-            }
+            Command::Kill(command) => self.world.kill(command.downtime.unwrap_or_default(), lost_tail(command.lost))?,
             Command::Fault(spec) => {
                 self.rule_lines.insert(spec.rule.id.clone(), spec.span.line);
                 self.world.add_rule(spec.rule.clone())?;

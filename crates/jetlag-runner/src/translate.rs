@@ -1,22 +1,10 @@
 //! What a scenario says, in the words of the crates below: worker scripts, acknowledgements.
 
 use jetlag_core::ConnectOptions;
-use jetlag_fault::LostTail;
 use jetlag_model::{AckKind, Duration, Headers, Message, PullRequest, matches};
 use jetlag_scenario as scenario;
 use jetlag_sim::{Action, ClientOptions, Delivery, DeliveryRef, Handler, Plan, WorkerOptions};
 use scenario::{AckVerb, ActionKind};
-
-/// What a killed server loses: messages and consumer state alike.
-pub(crate) fn lost_tail(lost: LostTail) -> jetlag_core::LostTail {
-    let lost = match lost {
-        LostTail::Nothing => jetlag_core::Lost::Nothing,
-        LostTail::All => jetlag_core::Lost::All,
-        LostTail::Since(since) => jetlag_core::Lost::Since(since),
-        LostTail::Last(operations) => jetlag_core::Lost::Operations(operations),
-    };
-    jetlag_core::LostTail { messages: lost, consumers: lost }
-}
 
 /// A client that is not as others are.
 pub(crate) fn client_options(command: &scenario::ClientCommand) -> ClientOptions {

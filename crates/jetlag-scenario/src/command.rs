@@ -49,7 +49,7 @@ pub enum Command {
     Crash,
     /// `restart [downtime=D]`
     Restart(Restart),
-    /// `kill [downtime=D] [lost=...]`
+    /// `kill [downtime=D] [lost=...] [lost-state=...]`
     Kill(Kill),
     /// `fault ID EFFECT ...`
     Fault(FaultSpec),
@@ -316,13 +316,13 @@ pub struct Restart {
     pub downtime: Option<Duration>,
 }
 
-/// `kill [downtime=D] [lost=nothing|all|D|N]`: the server dies and starts again.
+/// `kill [downtime=D] [lost=nothing|unwritten|all|D|N] [lost-state=...]`: the server dies and starts again.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Kill {
     /// How long it is down.
     pub downtime: Option<Duration>,
     /// What its disk has lost.
-    pub lost: Option<LostTail>,
+    pub lost: LostTail,
 }
 
 /// How time moves.

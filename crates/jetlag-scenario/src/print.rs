@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Display, Formatter};
 
-use jetlag_fault::{Effect, LostTail, Occurrence, Rule};
+use jetlag_fault::{Effect, Lost, LostTail, Occurrence, Rule};
 use jetlag_model::Duration;
 
 use crate::lex::{Positional, Quoted, Value};
@@ -172,7 +172,7 @@ impl Display for Command {
             Command::Restart(restart) => option(f, "downtime", restart.downtime),
             Command::Kill(Kill { downtime, lost }) => {
                 option(f, "downtime", *downtime)?;
-                option(f, "lost", *lost)
+                lost_tail(f, *lost)
             }
             Command::Fault(spec) => write!(f, " {spec}"),
             Command::Worker(worker) => worker.fmt(f),
@@ -368,11 +368,17 @@ fn fault_effect(f: &mut Formatter<'_>, effect: &Effect) -> fmt::Result {
         Effect::Kill { downtime: down, lost } => {
             f.write_str("kill")?;
             downtime(f, *down)?;
-            option(f, "lost", (*lost != LostTail::Nothing).then_some(lost))
+            lost_tail(f, *lost)
         }
         Effect::Crash => f.write_str("crash"),
         Effect::Slow { by } => write!(f, "slow by={by}"),
     }
+}
+
+/// `lost=` for both, and `lost-state=` where it differs.
+fn lost_tail(f: &mut Formatter<'_>, LostTail { messages, state }: LostTail) -> fmt::Result {
+    option(f, "lost", (messages != Lost::Nothing).then_some(messages))?;
+    option(f, "lost-state", (state != messages).then_some(state))
 }
 
 impl Display for WorkerCommand {

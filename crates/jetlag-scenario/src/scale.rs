@@ -1,6 +1,6 @@
 //! Every duration of a scenario: to list them, and to multiply them for a run at another pace.
 
-use jetlag_fault::{Effect, LostTail, Rule};
+use jetlag_fault::{Effect, Lost, LostTail, Rule};
 use jetlag_model::Duration;
 
 use crate::{AckVerb, ActionKind, Advance, Command, Scenario, SettingValue, WorkerCommand};
@@ -62,7 +62,7 @@ fn command(command: &mut Command, visit: &mut dyn FnMut(&mut Duration)) {
         Command::Restart(restart) => restart.downtime.iter_mut().for_each(visit),
         Command::Kill(kill) => {
             kill.downtime.iter_mut().for_each(&mut *visit);
-            kill.lost.iter_mut().for_each(|tail| lost(tail, visit));
+            lost(&mut kill.lost, visit);
         }
         Command::Fault(spec) => fault(&mut spec.rule, visit),
         Command::Worker(command) => worker(command, visit),
@@ -96,8 +96,10 @@ fn value(value: &mut SettingValue, visit: &mut dyn FnMut(&mut Duration)) {
 }
 
 fn lost(lost: &mut LostTail, visit: &mut dyn FnMut(&mut Duration)) {
-    if let LostTail::Since(since) = lost {
-        visit(since);
+    for part in [&mut lost.messages, &mut lost.state] {
+        if let Lost::Since(since) = part {
+            visit(since);
+        }
     }
 }
 

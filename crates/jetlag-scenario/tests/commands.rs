@@ -1,6 +1,6 @@
 //! Every command: what is written, what is read, and its canonical form.
 
-use jetlag_fault::{CrossingKind, Cycle, Effect, LostTail, Match, Occurrence, Partition, Probability, When};
+use jetlag_fault::{CrossingKind, Cycle, Effect, Lost, LostTail, Match, Occurrence, Partition, Probability, When};
 use jetlag_model::{DeliveryCount, Duration, StreamSeq, Subject};
 use jetlag_scenario::{
     AckCommand, AckVerb, Action, ActionKind, Advance, Check, CheckName, ClientCommand, Command, Comparison, Conform, ConsumerPath,
@@ -80,10 +80,12 @@ fn canonical_lines_are_printed_as_they_are_read() {
         "restart",
         "restart downtime=1s",
         "kill",
-        "kill downtime=1s lost=nothing",
+        "kill downtime=1s lost=unwritten",
         "kill lost=all",
         "kill lost=2s",
         "kill lost=3",
+        "kill lost-state=3",
+        "kill lost=3 lost-state=nothing",
         "fault f drop",
         "fault f delay by=5s",
         "fault f delay by=1s..2s",
@@ -133,6 +135,9 @@ fn other_spellings_become_canonical() {
         ("fault f delay by=1s..1s", "fault f delay by=1s"),
         ("fault f restart downtime=0s", "fault f restart"),
         ("fault f kill lost=nothing downtime=0s", "fault f kill"),
+        ("kill lost=nothing downtime=0s", "kill downtime=0s"),
+        ("kill lost-state=2s lost=2s", "kill lost=2s"),
+        ("kill lost=nothing lost-state=all", "kill lost-state=all"),
         ("settle\n    # indented", "settle\n# indented"),
         ("( settle )#x", "(settle) #x"),
         ("request a\n\t\t{\n\t\t\tb\n\t\t}", "request a\n  {\n  \tb\n  }"),
@@ -177,9 +182,13 @@ fn commands_carry_what_is_written() {
     assert_eq!(command("check idle ack-floor"), Command::Check(check));
     let body = Some("{\n  \"a\": 1\n}".into());
     assert_eq!(command("request a\n    {\n      \"a\": 1\n    }"), Command::Request(Request { subject: "a".into(), body }));
-    for (text, lost) in [("nothing", LostTail::Nothing), ("all", LostTail::All), ("2s", LostTail::Since(secs(2))), ("3", LostTail::Last(3))]
+    let kill = |messages, state| Command::Kill(Kill { downtime: None, lost: LostTail { messages, state } });
+    for (text, lost) in
+        [("nothing", Lost::Nothing), ("unwritten", Lost::Unwritten), ("all", Lost::All), ("2s", Lost::Since(secs(2))), ("3", Lost::Last(3))]
     {
-        assert_eq!(command(&format!("kill lost={text}")), Command::Kill(Kill { downtime: None, lost: Some(lost) }));
+        assert_eq!(command(&format!("kill lost={text}")), kill(lost, lost));
+        assert_eq!(command(&format!("kill lost-state={text}")), kill(Lost::Nothing, lost));
+        assert_eq!(command(&format!("kill lost=9 lost-state={text}")), kill(Lost::Last(9), lost));
     }
 }
 
@@ -258,8 +267,9 @@ fn faults_have_effect_match_and_when() {
         ("disconnect", Effect::Disconnect { reconnect: None }),
         ("disconnect reconnect=0s", Effect::Disconnect { reconnect: Some(secs(0)) }),
         ("restart", Effect::Restart { downtime: secs(0) }),
-        ("kill", Effect::Kill { downtime: secs(0), lost: LostTail::Nothing }),
-        ("kill downtime=1s lost=3", Effect::Kill { downtime: secs(1), lost: LostTail::Last(3) }),
+        ("kill", Effect::Kill { downtime: secs(0), lost: LostTail::default() }),
+        ("kill downtime=1s lost=3", Effect::Kill { downtime: secs(1), lost: Lost::Last(3).into() }),
+        ("kill lost=all lost-state=3", Effect::Kill { downtime: secs(0), lost: LostTail { messages: Lost::All, state: Lost::Last(3) } }),
         ("slow by=1s", Effect::Slow { by: secs(1) }),
     ] {
         assert_eq!(fault(&format!("fault f {text}")).effect, effect, "{text}");

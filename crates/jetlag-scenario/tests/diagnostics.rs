@@ -123,6 +123,7 @@ fn arguments() {
         ("restart downtime=⟦-1s⟧", "can not be negative", ""),
         ("kill lost=⟦nothin⟧", "`lost` is never `nothin`", "did you mean `nothing`?"),
         ("kill lost=⟦3parsecs⟧", "no unit of time", "units are"),
+        ("kill lost-state=⟦unwriten⟧", "`lost-state` is never `unwriten`", "did you mean `unwritten`?"),
         ("advance ⟦-5s⟧", "time does not go back", "only forwards"),
         ("advance ⟦30⟧", "\"30\" has no unit", "write 30s"),
         ("advance to ⟦30s⟧", "`30s` is no instant", "start+30s"),

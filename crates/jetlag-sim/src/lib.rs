@@ -29,4 +29,4 @@ pub use notes::{FORGOTTEN, UNDELIVERED};
 pub use router::{Router, RouterError};
 pub use simulated::Simulated;
 pub use worker::WorkerOptions;
-pub use world::{Actor, PubAck, Publication, World};
+pub use world::{Actor, PubAck, Publication, World, lost_tail};

@@ -251,8 +251,10 @@ names! {
         Copies = "copies",
         /// How long the server stays down.
         Downtime = "downtime",
-        /// What a killed server loses.
+        /// What a killed server loses, of messages and of the state of consumers.
         Lost = "lost",
+        /// What a killed server loses of the state of consumers, where that differs.
+        LostState = "lost-state",
         /// Why, in words.
         Reason = "reason",
         /// Which timer.

@@ -23,7 +23,7 @@
 //!
 //! Faults act in the order in which they were added. A drop beats everything, an error everything else; delays add up, and so do copies.
 
-use jetlag_core::Lost;
+use jetlag_core::{Lost, LostTail};
 use jetlag_fault::{Cycle, Match, Occurrence, Partition, Probability, When};
 use jetlag_model::{DeliveryCount, Duration, StreamSeq, Subject};
 
@@ -124,14 +124,18 @@ impl Fault {
         Fault::timed(downtime, |downtime| Effect::Restart { downtime })
     }
 
-    /// The server is killed afterwards, its storage loses a tail of messages and consumer state alike, and it starts again after `downtime`.
-    pub fn kill(downtime: impl IntoDuration, lost: Lost) -> Fault {
-        let lost = match lost {
-            Lost::Nothing => jetlag_fault::LostTail::Nothing,
-            Lost::Since(duration) => jetlag_fault::LostTail::Since(duration),
-            Lost::Operations(operations) => jetlag_fault::LostTail::Last(operations),
-            Lost::All => jetlag_fault::LostTail::All,
+    /// The server is killed afterwards, its storage loses a tail of messages and consumer state alike, or as a [`LostTail`] says, and it
+    /// starts again after `downtime`.
+    pub fn kill(downtime: impl IntoDuration, lost: impl Into<LostTail>) -> Fault {
+        let part = |lost| match lost {
+            Lost::Nothing => jetlag_fault::Lost::Nothing,
+            Lost::Unwritten => jetlag_fault::Lost::Unwritten,
+            Lost::Since(duration) => jetlag_fault::Lost::Since(duration),
+            Lost::Operations(operations) => jetlag_fault::Lost::Last(operations),
+            Lost::All => jetlag_fault::Lost::All,
         };
+        let LostTail { messages, consumers } = lost.into();
+        let lost = jetlag_fault::LostTail { messages: part(messages), state: part(consumers) };
         Fault::timed(downtime, |downtime| Effect::Kill { downtime, lost })
     }
 

@@ -1,6 +1,6 @@
 //! A run: a world on a simulated server, with what a test needs in few words.
 
-use jetlag_core::{CoreConfig, Lost, LostTail};
+use jetlag_core::{CoreConfig, LostTail};
 use jetlag_fault::{Report, RuleId};
 use jetlag_model::{ConsumerConfig, ConsumerInfo, Duration, ServerVersion, StreamConfig, StreamInfo, Time};
 use jetlag_sim::{Actor, Delivery, Handler, Plan, PubAck, Publication, Simulated, WorkerOptions, World, WorldError};
@@ -246,12 +246,13 @@ impl Simulation {
         Ok(self.world.finish_instant()?)
     }
 
-    /// The server is killed now, its storage loses a tail of messages and consumer state alike, and it starts again after `downtime`.
+    /// The server is killed now, its storage loses a tail of messages and consumer state alike, or as a [`LostTail`] says, and it starts
+    /// again after `downtime`.
     ///
     /// # Errors
     /// When it is down already.
-    pub fn kill(&mut self, downtime: impl IntoDuration, lost: Lost) -> Result<(), Error> {
-        self.world.kill(passing(downtime)?, LostTail { messages: lost, consumers: lost })?;
+    pub fn kill(&mut self, downtime: impl IntoDuration, lost: impl Into<LostTail>) -> Result<(), Error> {
+        self.world.kill(passing(downtime)?, lost.into())?;
         Ok(self.world.finish_instant()?)
     }
 

@@ -12,11 +12,46 @@ use crate::stored::{Lost, kept};
 /// How many changes a consumer on disk can be asked to lose.
 const JOURNAL: usize = 10_000;
 
+/// A server writes the state of a consumer no more often than this (`flushLoop` in `server/filestore.go`, all versions).
+const WRITTEN_EVERY: Duration = Duration::from_millis(100);
+
 /// The stored state, with a journal of its last changes.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct ConsumerStore {
     state: State,
     journal: VecDeque<Change>,
+    writer: Writer,
+}
+
+/// When the state is written: a change at once if the last write is long enough ago, else as soon as it is.
+#[derive(Clone, Debug, Default)]
+struct Writer {
+    last: Option<Time>,
+    due: Option<Time>,
+    /// How many changes wait for the next write.
+    waiting: usize,
+}
+
+impl Writer {
+    fn change(&mut self, now: Time) {
+        self.pass(now);
+        self.waiting += 1;
+        let due = *self.due.get_or_insert_with(|| self.last.map_or(now, |last| now.max(last + WRITTEN_EVERY)));
+        if due == now {
+            self.write(due);
+        }
+    }
+
+    /// What is due is written.
+    fn pass(&mut self, now: Time) {
+        if let Some(due) = self.due.filter(|due| *due <= now) {
+            self.write(due);
+        }
+    }
+
+    fn write(&mut self, at: Time) {
+        *self = Writer { last: Some(at), due: None, waiting: 0 };
+    }
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -41,7 +76,7 @@ impl ConsumerStore {
     /// A new consumer that starts behind `before`.
     pub(crate) fn starting(before: StreamSeq) -> ConsumerStore {
         let pair = SequencePair { consumer_seq: ConsumerSeq(0), stream_seq: before };
-        ConsumerStore { state: State { delivered: pair, floor: pair, ..State::default() }, journal: VecDeque::new() }
+        ConsumerStore { state: State { delivered: pair, floor: pair, ..State::default() }, ..ConsumerStore::default() }
     }
 
     /// Whether anything was ever written.
@@ -70,6 +105,7 @@ impl ConsumerStore {
     }
 
     fn record(&mut self, change: Change) {
+        self.writer.change(change.at);
         if self.journal.len() == JOURNAL {
             self.journal.pop_front();
         }
@@ -213,7 +249,11 @@ impl ConsumerStore {
 
     /// Undoes the last changes, as if they had never reached the disk.
     pub(crate) fn lose(&mut self, now: Time, lost: Lost) {
-        let keep = kept(self.journal.iter().map(|change| change.at), now, lost);
+        self.writer.pass(now);
+        let keep = match lost {
+            Lost::Unwritten => self.journal.len().saturating_sub(self.writer.waiting),
+            other => kept(self.journal.iter().map(|change| change.at), now, other),
+        };
         while self.journal.len() > keep {
             let change = self.journal.pop_back().expect("longer than what is kept");
             self.state.delivered = change.delivered;
@@ -242,6 +282,7 @@ impl ConsumerStore {
             entry.stamp = WallTime::from_unix_nanos(0) + Duration::from_nanos(whole);
         }
         self.journal.clear();
+        self.writer = Writer::default();
         if self.state.delivered.stream_seq > last {
             self.state.pending.retain(|seq, _| *seq <= last);
             self.state.redelivered.retain(|seq, _| *seq <= last);
@@ -285,6 +326,31 @@ mod tests {
         assert!(store.pending().is_empty());
         assert_eq!(store.redelivered().get(&StreamSeq(1)), Some(&2));
         assert_eq!(floors(&store), (3, 1, 0, 0));
+    }
+
+    #[test]
+    fn state_is_written_ten_times_a_second_at_most() {
+        let at = |ms| Time::START + Duration::from_millis(ms);
+        // Deliveries at these milliseconds, a kill, and how many of them are on disk.
+        for (deliveries, killed, written) in [
+            (&[0][..], 0, 1),
+            (&[0, 0, 0], 0, 1),
+            (&[0, 0, 0], 99, 1),
+            (&[0, 0, 0], 100, 3),
+            (&[0, 30], 60, 1),
+            (&[0, 30, 100], 150, 2),
+            (&[0, 30, 101], 150, 2),
+            (&[0, 30, 101], 200, 3),
+            (&[0, 300, 301], 310, 2),
+            (&[0, 100, 200, 201], 250, 3),
+        ] {
+            let mut store = ConsumerStore::default();
+            for (seq, ms) in (1..).zip(deliveries) {
+                store.update_delivered(at(*ms), &config(-1), ConsumerSeq(seq), StreamSeq(seq), 1, WallTime::default());
+            }
+            store.lose(at(killed), Lost::Unwritten);
+            assert_eq!(store.delivered().stream_seq.0, written, "{deliveries:?} killed at {killed}");
+        }
     }
 
     #[test]

@@ -172,7 +172,7 @@ fn existing_consumers(records: &[Record]) -> Vec<ConsumerKey> {
 
 /// Whether a record says that a server died and its storage lost something.
 fn lost_a_tail(record: &Record) -> bool {
-    record.kind == Kind::ServerDown && record.fields.value(Key::Lost).is_some()
+    record.kind == Kind::ServerDown && [Key::Lost, Key::LostState].iter().any(|key| record.fields.value(*key).is_some())
 }
 
 /// Forgets what is kept by message when its consumer or stream goes away.

@@ -3,7 +3,7 @@
 use jetlag_fault::{CrossingKind, Cycle, Effect, Match, Occurrence, Partition, Probability, Rule, RuleError, When};
 use jetlag_model::{DeliveryCount, Duration, StreamSeq, Subject};
 
-use super::step::lost;
+use super::step::lost_tail;
 use crate::args::Args;
 use crate::lex::Word;
 use crate::{FaultSpec, Span};
@@ -49,7 +49,7 @@ fn effect(name: &str, args: &mut Args<'_, '_>) -> Option<Effect> {
             Effect::Partition(partition?)
         }
         "restart" => Effect::Restart { downtime: args.duration_option("downtime").unwrap_or_default() },
-        "kill" => Effect::Kill { downtime: args.duration_option("downtime").unwrap_or_default(), lost: lost(args).unwrap_or_default() },
+        "kill" => Effect::Kill { downtime: args.duration_option("downtime").unwrap_or_default(), lost: lost_tail(args) },
         "crash" => Effect::Crash,
         _ => {
             let word = by(args)?;

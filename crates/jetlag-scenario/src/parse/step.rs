@@ -1,6 +1,6 @@
 //! One command line, with its body, into a step.
 
-use jetlag_fault::LostTail;
+use jetlag_fault::{Lost, LostTail};
 use jetlag_model::{StreamSeq, WallTime};
 
 use crate::args::Args;
@@ -242,7 +242,7 @@ fn command(word: &str, mut args: Args<'_, '_>, body: &[Line<'_>]) -> Option<Comm
         "reconnect" => Command::Reconnect,
         "crash" => Command::Crash,
         "restart" => Command::Restart(Restart { downtime: args.delay_option("downtime") }),
-        "kill" => Command::Kill(Kill { downtime: args.delay_option("downtime"), lost: lost(&mut args) }),
+        "kill" => Command::Kill(Kill { downtime: args.delay_option("downtime"), lost: lost_tail(&mut args) }),
         "fault" => Command::Fault(super::fault::fault(&mut args)?),
         "clear" => Command::Clear(args.identifier("a fault rule's id")?),
         "worker" => Command::Worker(super::worker::worker(&mut args, body)?),
@@ -443,18 +443,26 @@ fn ack(word: &str, args: &mut Args<'_, '_>) -> Option<Command> {
     Some(Command::Ack(AckCommand { verb, delivery, sync: args.flag("sync") }))
 }
 
-/// `lost=nothing|all|D|N`
-pub(super) fn lost(args: &mut Args<'_, '_>) -> Option<LostTail> {
-    let word = args.option("lost")?;
+/// `lost=...` for messages and consumer state, `lost-state=...` for the state alone.
+pub(super) fn lost_tail(args: &mut Args<'_, '_>) -> LostTail {
+    let messages = lost(args, "lost").unwrap_or_default();
+    LostTail { messages, state: lost(args, "lost-state").unwrap_or(messages) }
+}
+
+/// `nothing|unwritten|all|D|N`
+fn lost(args: &mut Args<'_, '_>, key: &'static str) -> Option<Lost> {
+    let word = args.option(key)?;
     let text = String::from_utf8_lossy(&word.bytes).into_owned();
     match text.as_str() {
-        "nothing" => Some(LostTail::Nothing),
-        "all" => Some(LostTail::All),
-        digits if !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()) => args.number(&word).map(LostTail::Last),
-        time if time.starts_with(|c: char| c.is_ascii_digit() || c == '-') => args.delay(&word).map(LostTail::Since),
+        "nothing" => Some(Lost::Nothing),
+        "unwritten" => Some(Lost::Unwritten),
+        "all" => Some(Lost::All),
+        digits if !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()) => args.number(&word).map(Lost::Last),
+        time if time.starts_with(|c: char| c.is_ascii_digit() || c == '-') => args.delay(&word).map(Lost::Since),
         _ => {
-            let label = "expected nothing, all, a duration or a number of operations";
-            args.report.unknown(word.span, format!("`lost` is never `{}`", text.escape_debug()), label, &text, &["nothing", "all"]);
+            let label = "expected nothing, unwritten, all, a duration or a number of operations";
+            let words = &["nothing", "unwritten", "all"];
+            args.report.unknown(word.span, format!("`{key}` is never `{}`", text.escape_debug()), label, &text, words);
             None
         }
     }

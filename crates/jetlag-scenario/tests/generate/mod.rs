@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use jetlag_fault::{Attribute, CrossingKind, Cycle, Effect, LostTail, Match, Occurrence, Partition, Probability, Rule, RuleError, When};
+use jetlag_fault::{
+    Attribute, CrossingKind, Cycle, Effect, Lost, LostTail, Match, Occurrence, Partition, Probability, Rule, RuleError, When,
+};
 use jetlag_model::{DeliveryCount, Duration, Payload, StreamSeq, Subject};
 use jetlag_scenario::{
     AckCommand, AckVerb, Action, ActionKind, Advance, Block, Check, CheckName, ClientCommand, Command, Comparison, Conform,
@@ -187,7 +189,16 @@ fn request() -> BoxedStrategy<Request> {
 }
 
 fn lost() -> impl Strategy<Value = LostTail> {
-    prop_oneof![Just(LostTail::Nothing), Just(LostTail::All), delay().prop_map(LostTail::Since), any::<u64>().prop_map(LostTail::Last)]
+    let part = || {
+        prop_oneof![
+            Just(Lost::Nothing),
+            Just(Lost::Unwritten),
+            Just(Lost::All),
+            delay().prop_map(Lost::Since),
+            any::<u64>().prop_map(Lost::Last)
+        ]
+    };
+    (part(), part()).prop_map(|(messages, state)| LostTail { messages, state })
 }
 
 fn effect() -> BoxedStrategy<Effect> {
@@ -357,7 +368,7 @@ fn command() -> BoxedStrategy<Command> {
     ];
     let world = prop_oneof![
         of(delay()).prop_map(|downtime| Command::Restart(Restart { downtime })),
-        (of(delay()), of(lost())).prop_map(|(downtime, lost)| Command::Kill(Kill { downtime, lost })),
+        (of(delay()), lost()).prop_map(|(downtime, lost)| Command::Kill(Kill { downtime, lost })),
         fault().prop_map(Command::Fault),
         Just(Command::Clear("f".into())),
         worker().prop_map(Command::Worker),

@@ -143,7 +143,7 @@ impl<B: Backend> World<B> {
                 Action::Crash => self.end_client(member, Some(&rule))?,
                 Action::Restart { downtime } if self.down_until.is_none() => self.take_down(None, downtime, Some(&rule))?,
                 Action::Kill { downtime, lost } if self.down_until.is_none() => {
-                    self.take_down(Some(super::server::lost_tail(lost)), downtime, Some(&rule))?;
+                    self.take_down(Some(super::lost_tail(lost)), downtime, Some(&rule))?;
                 }
                 // A server that is down can not go down.
                 Action::Restart { .. } | Action::Kill { .. } => {}

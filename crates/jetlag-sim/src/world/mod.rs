@@ -28,6 +28,7 @@ use crate::worker::Worker;
 use crate::{Backend, Delivery, Frame, Limit, Polled, WorldError};
 
 pub use actor::{Actor, PubAck, Publication};
+pub use server::lost_tail;
 
 /// So many things at one instant are a loop.
 const EVENTS_PER_INSTANT: u64 = 100_000;

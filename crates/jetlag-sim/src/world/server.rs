@@ -46,8 +46,11 @@ impl<B: Backend> World<B> {
         match kill {
             None => self.backend.stop()?,
             Some(lost) => {
-                if lost != LostTail::default() {
-                    record = record.with(Key::Lost, lost_word(lost));
+                if lost.messages != Lost::Nothing {
+                    record = record.with(Key::Lost, lost_word(lost.messages));
+                }
+                if lost.consumers != lost.messages {
+                    record = record.with(Key::LostState, lost_word(lost.consumers));
                 }
                 self.backend.kill(lost)?;
             }
@@ -77,25 +80,25 @@ impl<B: Backend> World<B> {
     }
 }
 
-/// The core's word for what a rule's word is: messages and consumer state lose the same.
-pub(super) fn lost_tail(lost: jetlag_fault::LostTail) -> LostTail {
-    let lost = match lost {
-        jetlag_fault::LostTail::Nothing => Lost::Nothing,
-        jetlag_fault::LostTail::Since(duration) => Lost::Since(duration),
-        jetlag_fault::LostTail::Last(operations) => Lost::Operations(operations),
-        jetlag_fault::LostTail::All => Lost::All,
+/// What a rule or a scenario says is lost, in the words of the core.
+pub fn lost_tail(lost: jetlag_fault::LostTail) -> LostTail {
+    let part = |lost| match lost {
+        jetlag_fault::Lost::Nothing => Lost::Nothing,
+        jetlag_fault::Lost::Unwritten => Lost::Unwritten,
+        jetlag_fault::Lost::Since(duration) => Lost::Since(duration),
+        jetlag_fault::Lost::Last(operations) => Lost::Operations(operations),
+        jetlag_fault::Lost::All => Lost::All,
     };
-    LostTail { messages: lost, consumers: lost }
+    LostTail { messages: part(lost.messages), consumers: part(lost.state) }
 }
 
 /// What was lost, as a scenario writes it.
-fn lost_word(lost: LostTail) -> String {
-    let word = |lost| match lost {
+fn lost_word(lost: Lost) -> String {
+    match lost {
         Lost::Nothing => "nothing".to_owned(),
+        Lost::Unwritten => "unwritten".to_owned(),
         Lost::Since(duration) => duration.to_string(),
         Lost::Operations(operations) => operations.to_string(),
         Lost::All => "all".to_owned(),
-    };
-    let (messages, consumers) = (word(lost.messages), word(lost.consumers));
-    if messages == consumers { messages } else { format!("messages:{messages},consumers:{consumers}") }
+    }
 }
