@@ -89,7 +89,7 @@ fn arguments() {
     for (text, message, help) in [
         ("publish⟦⟧", "`publish` needs a subject", ""),
         ("publish a⟦⟧ # later", "`publish` needs a payload", ""),
-        ("publish a \"\" ⟦b⟧", "`publish` has no argument `b`", "known are header, id"),
+        ("publish a \"\" ⟦b⟧", "`publish` has no argument `b`", "known are header, reply"),
         ("publish a \"\" ⟦\"b\"⟧", "`publish` takes no further argument", ""),
         ("publish a \"\" ⟦cuont⟧=2", "`publish` has no option `cuont`", "did you mean `count`?"),
         ("publish a \"\" ⟦no-replay⟧", "`publish` has no argument `no-replay`", "did you mean `no-reply`?"),
