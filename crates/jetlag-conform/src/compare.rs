@@ -5,8 +5,8 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use jetlag_model::{Duration, ServerVersion, Time};
-use jetlag_runner::{Outcome, StepRun};
-use jetlag_scenario::{Mode, Scenario, Step};
+use jetlag_runner::{Outcome, StepRun, push_line, shown};
+use jetlag_scenario::{Scenario, Step};
 use jetlag_trace::{Key, Kind, Place, Record, line};
 
 use crate::led::Lags;
@@ -105,7 +105,7 @@ impl Comparison<'_> {
                 let step = &self.scenario.blocks[block].steps[nominal.step];
                 let lag = lags.get(&(block, nominal.step)).copied().unwrap_or_default();
                 let records = |outcome, run: Option<&StepRun>| -> VecDeque<&Record> {
-                    run.map_or_else(VecDeque::new, |run| printed(step, outcome, run, scope))
+                    run.map_or_else(VecDeque::new, |run| compared(step, outcome, run, scope))
                 };
                 let expected = records(self.nominal, Some(nominal)).into_iter();
                 let mut paced = records(self.paced, self.paced.steps.get(index)).into_iter();
@@ -135,7 +135,7 @@ impl Comparison<'_> {
         }
         let mut agrees = true;
         for (nominal, paced) in expected {
-            push(&mut sides.simulator, line_of(nominal));
+            push_line(&mut sides.simulator, line_of(nominal));
             let record = queues.get_mut(&voice(&nominal.place)).and_then(VecDeque::pop_front);
             let (Some(paced), Some(record)) = (paced, record) else {
                 agrees = false;
@@ -146,14 +146,14 @@ impl Comparison<'_> {
             let at = if in_time { nominal.at } else { self.unscaled(record.at) };
             let line = self.line(&in_the_words_of(record, nominal), at);
             agrees &= line == line_of(nominal);
-            push(&mut sides.server, line);
+            push_line(&mut sides.server, line);
         }
         // What nobody expected, in the order in which it came.
         let mut extras: Vec<&Record> = queues.into_values().flatten().collect();
         extras.sort_by_key(|record| record.n);
         for record in extras {
             agrees = false;
-            push(&mut sides.server, self.line(record, self.unscaled(record.at)));
+            push_line(&mut sides.server, self.line(record, self.unscaled(record.at)));
         }
         agrees
     }
@@ -196,12 +196,13 @@ struct Sides {
     differs_at: Option<usize>,
 }
 
-/// The records that a step prints: a step in parentheses prints errors alone.
-fn printed<'o>(step: &Step, outcome: &'o Outcome, run: &StepRun, scope: Scope) -> VecDeque<&'o Record> {
-    let silent = step.mode == Mode::Silent && scope == Scope::Shown;
+/// The records of a step that are compared.
+fn compared<'o>(step: &Step, outcome: &'o Outcome, run: &StepRun, scope: Scope) -> VecDeque<&'o Record> {
     let records = &outcome.trace.records()[run.first..run.end];
-    let is_error = |record: &Record| matches!(record.kind, Kind::Refused | Kind::NoResponders);
-    records.iter().filter(|record| (!silent || is_error(record)) && line(record).is_some()).collect()
+    match scope {
+        Scope::Shown => shown(step, records).collect(),
+        Scope::All => records.iter().filter(|record| line(record).is_some()).collect(),
+    }
 }
 
 /// The error code of a request that is not understood.
@@ -229,13 +230,6 @@ fn in_the_words_of(record: &Record, other: &Record) -> Record {
 
 /// What only Go's JSON decoder says, in a status.
 const DECODER: &[&str] = &["json: ", "invalid character", "unexpected end of JSON"];
-
-/// Adds a line; one `ok` speaks for all commands in a row that have nothing more to say.
-fn push(lines: &mut Vec<String>, line: String) {
-    if line != "ok" || lines.last() != Some(&line) {
-        lines.push(line);
-    }
-}
 
 fn line_of(record: &Record) -> String {
     line(record).unwrap_or_default()

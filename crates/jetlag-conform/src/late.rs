@@ -3,18 +3,13 @@
 //! A scenario whose transcript survives this may be replayed at the pace; one whose transcript depends on which of two near events comes
 //! first does not survive it. So nothing has to be known about which events depend on which: it is tried out.
 
-use std::collections::VecDeque;
-
-use jetlag_core::{Core, CoreConfig, Deadline, Input, Lost, LostTail, Output, Stored};
-use jetlag_model::{Duration, Now, ServerVersion, Time, WallTime};
-use jetlag_sim::{Backend, BackendError, Limit, Polled};
+use jetlag_core::{CoreConfig, Deadline, Input, Lost, LostTail};
+use jetlag_model::{Duration, ServerVersion, Time, WallTime};
+use jetlag_sim::{Backend, BackendError, Limit, Polled, Simulated};
 
 use crate::lane::{Lane, Wait};
 use crate::led::Barrier;
 use crate::slack::Timers;
-
-/// The wall clock at the start of a run: that of the simulator, 2026-01-01T00:00:00Z.
-const STARTED: WallTime = WallTime::from_unix_nanos(1_767_225_600_000_000_000);
 
 /// What a frame costs, at most, besides the pause before it.
 const FRAME: Duration = Duration::from_micros(100);
@@ -87,17 +82,9 @@ fn drawn(seed: u64, key: u64, most: Duration) -> Duration {
     Duration::from_nanos(most.as_nanos() / (1 << 20) * part)
 }
 
-enum Life {
-    Up(Box<Core>),
-    Down(Stored),
-}
-
 /// The late server.
 pub(crate) struct LateServer {
-    config: CoreConfig,
-    life: Life,
-    now: Time,
-    last_words: VecDeque<Output>,
+    server: Simulated,
     last: Option<Lane>,
     pattern: Pattern,
     timers: Timers,
@@ -108,77 +95,37 @@ pub(crate) struct LateServer {
 
 impl LateServer {
     pub(crate) fn new(version: ServerVersion, pattern: Pattern, timers: Timers, patience: Duration) -> LateServer {
-        let config = CoreConfig::of(version);
-        let core = Core::open(config, Stored::default(), at(Time::START));
-        LateServer {
-            config,
-            life: Life::Up(Box::new(core)),
-            now: Time::START,
-            last_words: VecDeque::new(),
-            last: None,
-            pattern,
-            timers,
-            patience,
-            drawn: 0,
-        }
-    }
-
-    fn running(&mut self, what: &str) -> Result<&mut Core, BackendError> {
-        match &mut self.life {
-            Life::Up(core) => Ok(core),
-            Life::Down(_) => Err(BackendError::Misuse(format!("the server is down and can not {what}"))),
-        }
+        let server = Simulated::with_config(CoreConfig::of(version));
+        LateServer { server, last: None, pattern, timers, patience, drawn: 0 }
     }
 
     /// What the server does next by itself, and when it gets to it.
     fn next_timer(&self) -> Option<(Time, Deadline)> {
-        let Life::Up(core) = &self.life else { return None };
-        let (due, deadline) = core.next_deadline()?;
+        let (due, deadline) = self.server.next_deadline()?;
         let late = self.pattern.timer(due.as_nanos(), self.timers.lateness(deadline.kind()));
-        Some(((due + late).max(self.now), deadline))
+        Some(((due + late).max(self.now()), deadline))
     }
 
     /// Time goes by while somebody is late: the server's timers do not wait.
     fn pass(&mut self, most: Duration) {
         self.drawn += 1;
-        let end = self.now + self.pattern.input(self.drawn, most);
+        let end = self.now() + self.pattern.input(self.drawn, most);
         while let Some((fires, _)) = self.next_timer()
             && fires <= end
         {
-            self.fire(fires);
+            self.server.fire(fires);
         }
-        self.now = end;
+        self.server.lag(end);
     }
-
-    fn fire(&mut self, fires: Time) {
-        self.now = fires;
-        if let Life::Up(core) = &mut self.life {
-            core.handle_deadline(at(fires));
-        }
-    }
-
-    fn end(&mut self, what: &str, how: impl FnOnce(Core, Now) -> (Stored, Vec<Output>)) -> Result<(), BackendError> {
-        let now = at(self.now);
-        let core = self.running(what)?.clone();
-        let (stored, outputs) = how(core, now);
-        self.life = Life::Down(stored);
-        self.last_words.extend(outputs);
-        self.last = None;
-        Ok(())
-    }
-}
-
-fn at(now: Time) -> Now {
-    Now { mono: now, wall: STARTED + now.since_start() }
 }
 
 impl Backend for LateServer {
     fn now(&self) -> Time {
-        self.now
+        self.server.now()
     }
 
     fn started(&self) -> WallTime {
-        STARTED
+        self.server.started()
     }
 
     fn input(&mut self, input: Input) -> Result<(), BackendError> {
@@ -190,49 +137,39 @@ impl Backend for LateServer {
             Wait::Flush => FRAME + FLUSH,
             Wait::FlushAndPause(pause) => FRAME + FLUSH + of_std(pause) + of_std(pause),
         });
-        let now = at(self.now);
-        self.running("take an input")?.handle_input(now, input);
-        Ok(())
+        self.server.input(input)
     }
 
     fn poll(&mut self, limit: Limit) -> Result<Polled, BackendError> {
-        if let Some(output) = self.last_words.pop_front() {
-            return Ok(Polled::Output(output));
-        }
-        if let Life::Up(core) = &mut self.life
-            && let Some(output) = core.poll_output()
-        {
+        if let Some(output) = self.server.poll_output() {
             return Ok(Polled::Output(output));
         }
         if let Some((fires, deadline)) = self.next_timer()
             && limit.allows(fires)
         {
-            self.fire(fires);
+            self.server.fire(fires);
             return Ok(Polled::Fired(deadline));
         }
-        if limit.time() > self.now {
-            self.now = limit.time();
+        if limit.time() > self.now() {
+            self.server.lag(limit.time());
             self.pass(WAKE + self.timers.machine());
         }
         Ok(Polled::Reached)
     }
 
     fn stop(&mut self) -> Result<(), BackendError> {
-        self.end("stop", Core::stop)
+        self.last = None;
+        self.server.stop()
     }
 
     fn kill(&mut self, lost: LostTail) -> Result<(), BackendError> {
+        self.last = None;
         // A scenario that says that nothing is lost has to wait for it to be written.
-        let lost = if lost == LostTail::default() { Lost::Unwritten.into() } else { lost };
-        self.end("be killed", |core, now| (core.kill(now, lost), Vec::new()))
+        self.server.kill(if lost == LostTail::default() { Lost::Unwritten.into() } else { lost })
     }
 
     fn start(&mut self) -> Result<(), BackendError> {
-        let Life::Down(stored) = &self.life else {
-            return Err(BackendError::Misuse("the server runs already".to_owned()));
-        };
-        self.life = Life::Up(Box::new(Core::open(self.config, stored.clone(), at(self.now))));
-        Ok(())
+        self.server.start()
     }
 
     fn next_busy_deadline(&self) -> Option<(Time, Deadline)> {

@@ -11,6 +11,7 @@ mod registry;
 mod run;
 mod separation;
 mod suite;
+mod transcript;
 mod translate;
 
 pub use jetlag_core::{VersionRule, version_rules};
@@ -22,3 +23,4 @@ pub use suite::{
     Blessed, FileReport, FileRun, Nondeterminism, ScenarioFile, SuiteError, Unreadable, bless_file, find_files, in_order, is_blessable,
     may_bless, replace, run_files,
 };
+pub use transcript::{push_line, shown};

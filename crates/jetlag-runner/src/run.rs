@@ -10,6 +10,7 @@ use jetlag_sim::{Backend, Simulated, World, WorldError};
 use jetlag_trace::{Key, Kind, Place, Record, line};
 
 use crate::checks::{self, Finding, Observed};
+use crate::transcript::{push_line, shown};
 use crate::{CheckReport, Failure, Mismatch, Outcome, Registry, StepRun, Verdict};
 
 /// How a scenario is run.
@@ -230,15 +231,8 @@ impl<B: Backend> Run<'_, B> {
         let steps = &self.scenario.blocks[block].steps;
         let mut lines: Vec<String> = Vec::new();
         for run in self.steps.iter().filter(|run| run.block == block) {
-            let silent = steps[run.step].mode == Mode::Silent;
             let records = &self.world.trace().records()[run.first..run.end];
-            let shown = records.iter().filter(|record| !silent || is_error(record));
-            for line in shown.filter_map(line) {
-                // One `ok` speaks for all commands in a row that have nothing more to say.
-                if line != "ok" || lines.last() != Some(&line) {
-                    lines.push(line);
-                }
-            }
+            shown(&steps[run.step], records).filter_map(line).for_each(|line| push_line(&mut lines, line));
         }
         lines
     }
@@ -305,11 +299,6 @@ impl<B: Backend> Run<'_, B> {
 /// Whether nothing can be done on this world any more.
 fn is_fatal(error: &WorldError) -> bool {
     matches!(error, WorldError::Backend(_) | WorldError::Loop { .. } | WorldError::NotSettled { .. })
-}
-
-/// Whether a record is an error that a silent step prints.
-fn is_error(record: &Record) -> bool {
-    matches!(record.kind, Kind::Refused | Kind::NoResponders)
 }
 
 /// Whether a record says that a step was refused: an error answered to the script or to the step's own actor.

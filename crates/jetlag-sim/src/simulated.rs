@@ -47,6 +47,32 @@ impl Simulated {
         }
     }
 
+    /// What the server has said and nobody has taken yet.
+    pub fn poll_output(&mut self) -> Option<Output> {
+        self.last_words.pop_front().or_else(|| match &mut self.life {
+            Life::Up(core) => core.poll_output(),
+            Life::Down(_) => None,
+        })
+    }
+
+    /// What the server does next by itself, and when that is due.
+    pub fn next_deadline(&self) -> Option<(Time, Deadline)> {
+        self.core()?.next_deadline()
+    }
+
+    /// Has the server do what is due next, at this instant: no earlier than due, and not before now.
+    pub fn fire(&mut self, now: Time) {
+        self.now = now;
+        if let Life::Up(core) = &mut self.life {
+            core.handle_deadline(at(now));
+        }
+    }
+
+    /// Lets time go on to this instant, whatever is due until then: a machine that is late.
+    pub fn lag(&mut self, now: Time) {
+        self.now = self.now.max(now);
+    }
+
     fn running(&mut self, what: &str) -> Result<&mut Core, BackendError> {
         match &mut self.life {
             Life::Up(core) => Ok(core),
@@ -91,22 +117,16 @@ impl Backend for Simulated {
     }
 
     fn poll(&mut self, limit: Limit) -> Result<Polled, BackendError> {
-        if let Some(output) = self.last_words.pop_front() {
+        if let Some(output) = self.poll_output() {
             return Ok(Polled::Output(output));
         }
-        if let Life::Up(core) = &mut self.life {
-            if let Some(output) = core.poll_output() {
-                return Ok(Polled::Output(output));
-            }
-            if let Some((due, deadline)) = core.next_deadline()
-                && limit.allows(due.max(self.now))
-            {
-                self.now = self.now.max(due);
-                core.handle_deadline(at(self.now));
-                return Ok(Polled::Fired(deadline));
-            }
+        if let Some((due, deadline)) = self.next_deadline()
+            && limit.allows(due.max(self.now))
+        {
+            self.fire(self.now.max(due));
+            return Ok(Polled::Fired(deadline));
         }
-        self.now = self.now.max(limit.time());
+        self.lag(limit.time());
         Ok(Polled::Reached)
     }
 
