@@ -159,6 +159,26 @@ rules! {
     FailedDeliveryKeepsCount "failed-delivery-keeps-count"
         [(2, 14, 0)..]
         "seen: not 2.12.8, 2.14.6";
+    /// A max_deliver below zero is no limit; before, a delivery count that was counted below zero met it.
+    UnlimitedIsNoLimit "unlimited-is-no-limit"
+        [(2, 11, 9)..]
+        "nats-server commit c35d54ed6, first tag v2.11.9";
+    /// With discard new a stream takes bytes up to max_bytes; before, it was full one byte earlier.
+    BytesUpToTheLimit "bytes-up-to-the-limit"
+        [(2, 14, 0)..]
+        "nats-server commit 8311cde5c, first tag v2.14.0";
+    /// A rollup passes the limit of its subject that discard_new_per_subject sets.
+    RollupPassesSubjectLimit "rollup-passes-subject-limit"
+        [(2, 14, 0)..]
+        "nats-server commit b7a69dc07, first tag v2.14.0";
+    /// A consumer may not have a path separator in its name wherever that comes from; before, only in a subject.
+    SeparatorsRefused "separators-refused"
+        [(2, 12, 8)..]
+        "nats-server commit 1ba5e4d8f, first tags v2.12.8 and v2.14.0";
+    /// A path separator in the name has its own error (10127) wherever the name comes from; before, only in a subject.
+    SeparatorsHaveTheirError "separators-have-their-error"
+        [(2, 14, 6)..]
+        "seen: not 2.12.8, 2.14.6; not in the source of v2.14.5";
     /// inactive_threshold counts from the last ack deadline.
     InactivityWaitsForAcks "inactivity-waits-for-acks"
         [(2, 11, 0)..]
@@ -202,8 +222,7 @@ impl Rules {
     /// The API level of this version, for metadata: `JSApiLevel` in `server/jetstream_versioning.go`, by tag.
     pub(crate) fn api_level(self) -> u8 {
         match (self.version.major, self.version.minor) {
-            (2, ..=10) => 0,
-            (2, 11) => 1,
+            (2, ..=11) => 1,
             (2, 12) if self.version.patch < 5 => 2,
             (2, 12) => 3,
             (2, 13 | 14) => 4,

@@ -36,6 +36,8 @@ fixed! {
     consumer_not_found = 404/10014 "consumer not found";
     /// Two names for one durable.
     durable_name_mismatch = 400/10017 "consumer name in subject does not match durable name in request";
+    /// A name that can not be a token of a subject.
+    bad_durable_name = 400/10103 "durable name can not contain '.', '*', '>'";
     /// A durable create without a durable name.
     durable_name_missing = 400/10018 "consumer expected to be durable but a durable name was not set";
     /// An ephemeral create with a durable name.

@@ -6,7 +6,7 @@ use jetlag_model::{ApiAnswer, ApiError, ConsumerAction, ConsumerConfig, CreateCo
 use super::{metadata, refused};
 use crate::consumer::{self, Consumer};
 use crate::core::Core;
-use crate::rules::Rule;
+use crate::rules::{Rule, Rules};
 use crate::stream::LONGEST_NAME;
 
 impl Core {
@@ -27,7 +27,7 @@ impl Core {
         if let Some(name) = name.filter(|_| durable && self.rules.has(Rule::DurableCreateOverridesName)) {
             config.name = name.to_owned();
         }
-        check_names(&mut config, name, filter, durable)?;
+        check_names(&mut config, name, filter, durable, self.rules)?;
         if config.num_replicas > 1 {
             return Err(ApiError::replicas_not_supported());
         }
@@ -35,7 +35,7 @@ impl Core {
         let stream_config = self.stream(stream)?.config.clone();
         let mut config = consumer::checked(config, &stream_config, self.rules)?;
         if config.name.is_empty() {
-            config.name = if config.is_durable() { config.durable_name.clone() } else { self.ids.draw_name() };
+            config.name = self.ids.draw_name();
         }
         if config.name.len() > LONGEST_NAME {
             return Err(ApiError::consumer_name_too_long());
@@ -123,9 +123,9 @@ impl Core {
 }
 
 /// Brings the names in subject and body together, or refuses their contradiction.
-fn check_names(config: &mut ConsumerConfig, name: Option<&str>, filter: Option<&str>, durable: bool) -> Result<(), ApiError> {
-    let consumer = name.unwrap_or(&config.name);
-    if consumer.contains(['/', '\\']) {
+fn check_names(config: &mut ConsumerConfig, name: Option<&str>, filter: Option<&str>, durable: bool, rules: Rules) -> Result<(), ApiError> {
+    let requested = rules.has(Rule::SeparatorsHaveTheirError).then_some(config.name.as_str());
+    if name.or(requested).is_some_and(|name| name.contains(['/', '\\'])) {
         return Err(ApiError::consumer_name_path_separators());
     }
     match name {
@@ -139,9 +139,6 @@ fn check_names(config: &mut ConsumerConfig, name: Option<&str>, filter: Option<&
         }
         Some(name) => {
             if !config.durable_name.is_empty() && config.durable_name != name {
-                return Err(ApiError::durable_name_mismatch());
-            }
-            if !config.name.is_empty() && config.name != name {
                 return Err(ApiError::durable_name_mismatch());
             }
             config.name = name.to_owned();

@@ -7,10 +7,11 @@ use crate::rules::{Rule, Rules};
 
 const REQUIRED_LEVEL: &str = "_nats.req.level";
 
-/// Puts into a configuration that is to be stored what belongs there, in place of what the client may have sent.
+/// Puts into a configuration that is to be stored what belongs there, in place of what the client may have sent. Older servers take these names
+/// for any others.
 pub(super) fn store(metadata: &mut BTreeMap<String, String>, rules: Rules) {
-    metadata.retain(|name, _| !name.starts_with("_nats."));
     if rules.has(Rule::VersionMetadata) {
+        metadata.retain(|name, _| !name.starts_with("_nats."));
         metadata.insert(REQUIRED_LEVEL.into(), "0".into());
     }
 }

@@ -61,11 +61,15 @@ fn set_defaults(config: &mut ConsumerConfig, stream: &StreamConfig, rules: Rules
 }
 
 fn check(config: &ConsumerConfig, stream: &StreamConfig, rules: Rules) -> Result<(), ApiError> {
-    if !config.name.is_empty() && !is_valid_name(&config.name) {
-        return Err(ApiError::stream_invalid_config("consumer name can not contain '.', '*', '>', '\\', '/'"));
-    }
-    if !config.durable_name.is_empty() && !is_valid_name(&config.durable_name) {
-        return Err(ApiError::stream_invalid_config("consumer durable name can not contain '.', '*', '>', '\\', '/'"));
+    if rules.has(Rule::SeparatorsRefused) {
+        if !config.name.is_empty() && !is_valid_name(&config.name) {
+            return Err(ApiError::stream_invalid_config("consumer name can not contain '.', '*', '>', '\\', '/'"));
+        }
+        if !config.durable_name.is_empty() && !is_valid_name(&config.durable_name) {
+            return Err(ApiError::stream_invalid_config("consumer durable name can not contain '.', '*', '>', '\\', '/'"));
+        }
+    } else if !is_valid_name(&config.name.replace(['/', '\\'], "-")) && !config.name.is_empty() {
+        return Err(ApiError::bad_durable_name());
     }
     if config.num_replicas > stream.num_replicas {
         return Err(ApiError::replicas_exceed_stream());

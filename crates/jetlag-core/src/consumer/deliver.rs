@@ -57,7 +57,7 @@ impl Consumer {
         while let Some(seq) = self.queue.pop() {
             // On older servers a failed first delivery has left one below zero here, so that this is the first again.
             let count = self.redelivered.get(&seq).copied().unwrap_or(0).wrapping_add(2);
-            if let Some(max) = self.max_deliver()
+            if let Some(max) = self.max_deliver(cx.rules)
                 && count > max
             {
                 self.exhaust(seq, count - 1, count - 1, count == max + 1, cx);

@@ -150,7 +150,7 @@ impl Consumer {
             self.active = cx.connections.bound(&self.config.deliver_subject, &self.config.deliver_group);
             self.reset_heartbeat(cx.now);
         }
-        if !self.config.is_push() || !self.active {
+        if !self.active {
             self.touch(cx.now);
         }
     }
@@ -361,9 +361,10 @@ impl Consumer {
         self.config.ack_policy != AckPolicy::None
     }
 
-    /// The most deliveries of one message, if there is a limit.
-    fn max_deliver(&self) -> Option<u64> {
-        u64::try_from(self.config.max_deliver).ok().filter(|max| *max > 0)
+    /// The most deliveries of one message, if there is a limit. Older servers read -1 as the largest number.
+    fn max_deliver(&self, rules: Rules) -> Option<u64> {
+        let unlimited = if rules.has(Rule::UnlimitedIsNoLimit) { None } else { Some(u64::MAX) };
+        u64::try_from(self.config.max_deliver).map_or(unlimited, Some)
     }
 
     /// The most unsettled messages, if there is a limit.

@@ -95,7 +95,7 @@ impl Consumer {
     /// than that of deliveries, so this is so only for a limit of 1, or after an update lowered the limit: otherwise exhaustion waits for
     /// somebody to pull.
     fn exhausted_by_timer(&mut self, seq: StreamSeq, cx: &mut Context) -> bool {
-        let Some(max) = self.max_deliver() else { return false };
+        let Some(max) = self.max_deliver(cx.rules) else { return false };
         let redeliveries = self.redelivered.get(&seq).copied().unwrap_or(0);
         let count = redeliveries.max(1);
         if count < max {
@@ -110,7 +110,7 @@ impl Consumer {
     /// `at_limit` is what older servers asked before they said so.
     pub(super) fn exhaust(&mut self, seq: StreamSeq, deliveries: u64, stored_count: u64, at_limit: bool, cx: &mut Context) {
         let real = cx.rules.has(Rule::AdvisoryHasRealCount);
-        let told = if real { deliveries } else { u64::try_from(self.config.max_deliver).unwrap_or(deliveries) };
+        let told = self.max_deliver(cx.rules).filter(|_| !real).unwrap_or(deliveries);
         let advised = real || at_limit;
         if advised {
             cx.advise(&self.stream, &self.name, &Advisory::MaxDeliver { stream_seq: seq, deliveries: told });

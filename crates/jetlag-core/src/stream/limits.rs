@@ -7,16 +7,18 @@ use jetlag_model::{ApiError, DiscardPolicy, Duration, Message, Now, Time};
 use super::{LogEntry, Stream};
 use crate::Removal;
 use crate::context::Context;
+use crate::rules::{Rule, Rules};
 
 impl Stream {
     /// Refuses a message that a stream with `discard: new` has no room for. Rules of `storeRawMsg` (`server/memstore.go`, 2.15).
-    pub(super) fn check_room(&self, subject: &str, message: &Message, rolls_up: bool) -> Result<(), ApiError> {
+    pub(super) fn check_room(&self, subject: &str, message: &Message, rolls_up: bool, rules: Rules) -> Result<(), ApiError> {
         if self.config.discard != DiscardPolicy::New {
             return Ok(());
         }
         let refuse = |text: &'static str| Err(ApiError::stream_store_failed(text));
         let subject_full = limit(self.config.max_msgs_per_subject).is_some_and(|limit| self.log.count_of(subject) >= limit);
-        if subject_full && self.config.discard_new_per_subject && !rolls_up {
+        let passes = rolls_up && rules.has(Rule::RollupPassesSubjectLimit);
+        if subject_full && self.config.discard_new_per_subject && !passes {
             return refuse("maximum messages per subject exceeded");
         }
         // A subject at its own limit gives its oldest message up for the new one.
@@ -24,9 +26,12 @@ impl Stream {
             return refuse("maximum messages exceeded");
         }
         let size = self.log.size_of(subject, message);
-        if limit(self.config.max_bytes).is_some_and(|limit| self.log.bytes() + size > limit) {
+        // Older servers are full one byte earlier, and those on disk want a byte back from the subject's oldest message.
+        let exact = rules.has(Rule::BytesUpToTheLimit);
+        if limit(self.config.max_bytes).is_some_and(|limit| self.log.bytes() + size > limit - u64::from(!exact)) {
+            let needed = size + u64::from(!exact && self.log.is_on_disk());
             let given_up = self.log.first_of(subject).filter(|_| subject_full).map(|seq| self.log.size_at(seq));
-            if given_up.is_none_or(|given_up| given_up < size) {
+            if given_up.is_none_or(|given_up| given_up < needed) {
                 return refuse("maximum bytes exceeded");
             }
         }

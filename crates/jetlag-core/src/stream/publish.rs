@@ -72,7 +72,7 @@ impl Stream {
         if message.headers.as_ref().is_some_and(|headers| headers.as_bytes().len() > MAX_HEADERS) {
             return Err(ApiError::header_too_large());
         }
-        self.check_room(subject, message, rollup.is_some())?;
+        self.check_room(subject, message, rollup.is_some(), cx.rules)?;
 
         let seq = self.log.append(cx.now.mono, subject.clone(), message.headers.clone(), message.payload.clone(), cx.now.wall);
         if let Some(id) = id {
