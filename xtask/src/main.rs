@@ -4,11 +4,14 @@
 
 mod checksums;
 mod command;
+mod copy;
 mod crossed;
 mod determinism;
+mod mutants;
 mod server;
 mod test;
 mod tidy;
+mod wrong_rules;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -30,8 +33,12 @@ struct Cli {
 enum Task {
     /// Run everything: format, lints, tests, documentation, tidy, scenarios, determinism, conformance
     Test(test::Options),
+    /// Change the core at random and see whether the scenarios notice
+    Mutants(mutants::Options),
     /// Check the rules that neither the compiler nor clippy knows
     Tidy,
+    /// Build known mistakes into the core and see whether the scenarios notice
+    WrongRules(wrong_rules::Options),
     /// Format the Rust sources
     Fmt,
     /// Have the simulator play each version against the servers of all others; takes minutes
@@ -46,6 +53,8 @@ fn main() -> anyhow::Result<ExitCode> {
     let workspace = Workspace::open(root)?;
     match cli.task {
         Task::Test(options) => test::run(&workspace, &options),
+        Task::Mutants(options) => mutants::run(&workspace, &options),
+        Task::WrongRules(options) => wrong_rules::run(&workspace, &options),
         Task::Tidy => tidy::run(&workspace),
         Task::Crossed(options) => crossed::run(&workspace, &options),
         Task::Checksums(options) => checksums::run(&workspace, &options),
