@@ -1,8 +1,9 @@
 //! A nats-server binary: what it says it is, and the check that it is what it should be.
 
-use std::io;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -12,6 +13,12 @@ use crate::checksum::{Checked, ChecksumError, Checksums};
 
 /// How long a file may stay open for writing elsewhere: a process that was forked while it was written has it until it runs its own program.
 const BUSY: Duration = Duration::from_secs(2);
+
+/// How long a binary may take to say its version.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// What of an answer is read, in bytes.
+const ANSWER: u64 = 4096;
 
 /// A binary that is of no use.
 #[derive(Debug, thiserror::Error)]
@@ -23,6 +30,12 @@ pub enum BinaryError {
         path: PathBuf,
         /// Why not.
         source: io::Error,
+    },
+    /// It is something else: it does not answer.
+    #[error("{path} --version does not end within {PATIENCE:?}; name the nats-server binary itself")]
+    Silent {
+        /// The path.
+        path: PathBuf,
     },
     /// It is something else.
     #[error("{path} --version says {said:?}, not \"nats-server: v...\"; name the nats-server binary itself")]
@@ -64,23 +77,52 @@ pub fn check(checksums: &Checksums, version: ServerVersion, path: &Path) -> Resu
 ///
 /// When it can not be run or is no nats-server.
 pub(crate) fn version_text(path: &Path) -> Result<String, BinaryError> {
-    let output = output_of(path).map_err(|source| BinaryError::Run { path: path.to_owned(), source })?;
-    let printed = String::from_utf8_lossy(if output.stdout.is_empty() { &output.stderr } else { &output.stdout });
+    version_text_within(path, PATIENCE)
+}
+
+fn version_text_within(path: &Path, patience: Duration) -> Result<String, BinaryError> {
+    let mut child = started(path).map_err(|source| BinaryError::Run { path: path.to_owned(), source })?;
+    let printed = what_it_prints(&mut child, patience);
+    // It has said what it has to say; if it is still there, it is something else.
+    let _ = child.kill();
+    let _ = child.wait();
+    let printed = printed.ok_or_else(|| BinaryError::Silent { path: path.to_owned() })?;
     let line = printed.lines().next().unwrap_or_default();
     let text = line.strip_prefix("nats-server: v").map(str::trim).filter(|text| text.parse::<ServerVersion>().is_ok());
     text.map(str::to_owned).ok_or_else(|| BinaryError::NotNatsServer { path: path.to_owned(), said: line.to_owned() })
 }
 
-fn output_of(path: &Path) -> io::Result<Output> {
+fn started(path: &Path) -> io::Result<Child> {
     let start = Instant::now();
     loop {
-        match Command::new(path).arg("--version").stdin(Stdio::null()).output() {
+        match Command::new(path).arg("--version").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn() {
             Err(error) if error.kind() == io::ErrorKind::ExecutableFileBusy && start.elapsed() < BUSY => {
                 thread::sleep(Duration::from_millis(5));
             }
             result => return result,
         }
     }
+}
+
+/// The beginning of what a program prints until its end: on standard output, or else on standard error. `None` if it does not end in time.
+fn what_it_prints(child: &mut Child, patience: Duration) -> Option<String> {
+    let deadline = Instant::now() + patience;
+    let out = child.stdout.take().map(|stream| Box::new(stream) as Box<dyn Read + Send>);
+    let err = child.stderr.take().map(|stream| Box::new(stream) as Box<dyn Read + Send>);
+    let [out, err] = [out, err].map(|stream| {
+        let (sender, read) = mpsc::channel();
+        thread::spawn(move || {
+            let mut text = Vec::new();
+            // What could be read before an error is as good as what there is.
+            let _ = stream.map(|stream| stream.take(ANSWER).read_to_end(&mut text));
+            // Nobody listens after the deadline.
+            let _ = sender.send(String::from_utf8_lossy(&text).into_owned());
+        });
+        read
+    });
+    let [out, err] = [out, err].map(|read| read.recv_timeout(deadline.saturating_duration_since(Instant::now())));
+    let (out, err) = (out.ok()?, err.ok()?);
+    Some(if out.is_empty() { err } else { out })
 }
 
 #[cfg(unix)]
@@ -147,6 +189,9 @@ pub(crate) mod tests {
                 Err(error) => panic!("{error}"),
             }
         }
+        put(&program, "#!/bin/sh\necho 'nats-server: v2.15.1'\nexec sleep 60\n", 0o755);
+        let error = version_text_within(&program, Duration::from_millis(200)).unwrap_err();
+        assert!(matches!(error, BinaryError::Silent { .. }), "{error}");
         let error = version_text(Path::new("/no/such/file")).unwrap_err();
         assert!(matches!(error, BinaryError::Run { .. }), "{error}");
         let error = version_text(&put(&folder.path().join("empty"), "", 0o755)).unwrap_err();

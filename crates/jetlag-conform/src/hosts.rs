@@ -6,11 +6,12 @@ use std::fmt::Write as _;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use jetlag_model::ServerVersion;
 use jetlag_wire::ConnectOptions;
 
 use crate::find::Server;
 use crate::real::{RealError, RealServer};
-use crate::server::{ServerOptions, ServerProcess};
+use crate::server::{ServerOptions, ServerProcess, check_room};
 
 /// How many accounts a process gets. Starting one with so many takes a fifth of a second; many more at once than are used would only cost memory.
 const ACCOUNTS: usize = 400;
@@ -39,6 +40,24 @@ struct Shared {
 impl Host {
     pub(crate) fn new(server: Server) -> Host {
         Host { server, shared: Mutex::new(None) }
+    }
+
+    /// Makes sure that there is a server, and says of which version it is.
+    ///
+    /// # Errors
+    ///
+    /// When it does not start, can not be reached, or has no JetStream.
+    pub(crate) fn ready(&self) -> Result<ServerVersion, RealError> {
+        match &self.server {
+            Server::Running(url) => Ok(RealServer::at(url)?.version()),
+            Server::Binary(binary) => {
+                check_room()?;
+                let process = Arc::new(with_accounts(binary)?);
+                let version = process.version();
+                *self.shared.lock().unwrap_or_else(PoisonError::into_inner) = Some(Shared { process, used: 0 });
+                Ok(version)
+            }
+        }
     }
 
     /// A server that holds nothing.

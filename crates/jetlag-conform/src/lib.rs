@@ -16,6 +16,7 @@ mod conform;
 pub mod connection;
 pub mod fetch;
 pub mod find;
+mod folder;
 mod foreign;
 mod hosts;
 mod lane;

@@ -49,6 +49,12 @@ pub enum RealError {
         /// Why.
         source: io::Error,
     },
+    /// It was started without JetStream.
+    #[error("the server at {url} has no JetStream; start it with -js")]
+    NoJetStream {
+        /// The URL, without credentials.
+        url: String,
+    },
     /// It reports a version that is none.
     #[error(transparent)]
     Version(#[from] VersionError),
@@ -133,6 +139,9 @@ impl RealServer {
         let connect = url.credentials(ConnectOptions::default());
         let (sender, _arrivals) = mpsc::channel();
         let probe = Connection::open(addr, &connect, ConnectionTag(0), sender)?;
+        if !probe.info().jetstream {
+            return Err(RealError::NoJetStream { url: url.to_string() });
+        }
         let version = probe.info().server_version()?;
         Ok(RealServer::new(Host::Other, addr, connect, version))
     }

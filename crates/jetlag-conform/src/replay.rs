@@ -20,6 +20,7 @@ use crate::plan::{Lead, Plan, Unplayable};
 use crate::ratio::{Ratio, ends_a_life, steps};
 use crate::raw::RequestError;
 use crate::real::{RealError, RealServer};
+use crate::server::check_room;
 use crate::verdict::{Cell, Verdict};
 
 /// A difference is one that persists at the pace, at half and at a quarter of it; or thrice where there is but one pace.
@@ -37,8 +38,15 @@ pub(crate) struct Target {
 }
 
 impl Target {
-    pub(crate) fn new(server: Server, version: ServerVersion, plays: ServerVersion) -> Target {
-        Target { host: Host::new(server.clone()), server, version, plays }
+    /// A server that is up; the simulator plays `plays`, or else its version.
+    ///
+    /// # Errors
+    ///
+    /// When it can not be started or reached.
+    pub(crate) fn new(server: Server, plays: Option<ServerVersion>) -> Result<Target, RealError> {
+        let host = Host::new(server.clone());
+        let version = host.ready()?;
+        Ok(Target { host, server, version, plays: plays.unwrap_or(version) })
     }
 }
 
@@ -299,7 +307,12 @@ fn replay(plan: &Plan<'_>, scenario: &Scenario, target: &Target) -> Result<Optio
         Server::Binary(_) => {
             let server = target.host.server(need)?;
             // Storage keeps the times of pending messages in whole seconds.
-            play(plan, if need == Need::Process { server.from_a_whole_second() } else { server })
+            let server = if need == Need::Process { server.from_a_whole_second() } else { server };
+            let difference = play(plan, server)?;
+            if difference.is_some() {
+                check_room().map_err(RealError::from)?;
+            }
+            Ok(difference)
         }
         Server::Running(url) => {
             let mut foreign = Foreign::open(url, scenario)?;

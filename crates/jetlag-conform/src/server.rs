@@ -13,9 +13,9 @@ use std::time::{Duration, Instant};
 
 use jetlag_model::{ServerVersion, VersionError};
 use jetlag_wire::{ConnectOptions, ServerInfo};
-use tempfile::TempDir;
 
 use crate::connection::ConnectionError;
+use crate::folder::OwnFolder;
 use crate::raw::Requester;
 
 /// How often something that has no event to wait for is looked at.
@@ -23,6 +23,9 @@ const POLL: Duration = Duration::from_millis(2);
 
 /// Lines of the log that an error quotes.
 const QUOTED_LINES: usize = 8;
+
+/// Room that there has to be where servers keep their data, in MiB: with less, what a server does is not to be believed.
+const ROOM: usize = 16;
 
 /// How a server is started.
 #[derive(Clone, Debug)]
@@ -56,7 +59,7 @@ impl Default for ServerOptions {
 #[derive(Debug, thiserror::Error)]
 pub enum ServerError {
     /// The folder can not be prepared or read.
-    #[error("{path}: {source}")]
+    #[error("the server's folder: {path} can not be used: {source}; TMPDIR has to be a folder that can be written and has 16 MiB of room")]
     Folder {
         /// The file or folder.
         path: PathBuf,
@@ -124,7 +127,7 @@ pub enum ServerError {
 pub struct ServerProcess {
     binary: PathBuf,
     options: ServerOptions,
-    folder: Option<TempDir>,
+    folder: OwnFolder,
     addr: SocketAddr,
     info: ServerInfo,
     version: ServerVersion,
@@ -138,17 +141,15 @@ impl ServerProcess {
     ///
     /// When that does not come about; what was started is gone then.
     pub fn start(binary: &Path, options: ServerOptions) -> Result<ServerProcess, ServerError> {
-        let folder = tempfile::Builder::new()
-            .prefix("jetlag-nats-")
-            .tempdir()
-            .map_err(|source| ServerError::Folder { path: std::env::temp_dir(), source })?;
+        let parent = std::env::temp_dir();
+        let folder = OwnFolder::new(&parent, "jetlag-server-").map_err(|source| ServerError::Folder { path: parent, source })?;
         // It is started in another folder.
         let binary = std::path::absolute(binary).map_err(|source| ServerError::Folder { path: binary.to_owned(), source })?;
         let started = start(&binary, &options, folder.path(), options.port)?;
         Ok(ServerProcess {
             binary,
             options,
-            folder: Some(folder),
+            folder,
             addr: started.addr,
             info: started.info,
             version: started.version,
@@ -183,7 +184,7 @@ impl ServerProcess {
 
     /// The folder of this server: `store` with JetStream's data, `server.conf` and `log`.
     pub fn folder(&self) -> &Path {
-        self.folder.as_ref().expect("present until dropped").path()
+        self.folder.path()
     }
 
     /// All that the server has logged since the first start.
@@ -221,7 +222,7 @@ impl ServerProcess {
     /// When it did not stop in time; it is killed then.
     pub fn stop(&mut self) -> Result<(), ServerError> {
         let Some(mut running) = self.running.take() else { return Ok(()) };
-        running.signal("TERM");
+        running.say("TERM");
         if running.wait(self.options.stop_timeout).is_some() {
             return Ok(());
         }
@@ -262,10 +263,6 @@ impl ServerProcess {
 impl Drop for ServerProcess {
     fn drop(&mut self) {
         self.kill();
-        if let Some(folder) = self.folder.take() {
-            // The keeper may have removed it already; and there is nobody to tell.
-            let _ = folder.close();
-        }
     }
 }
 
@@ -302,10 +299,11 @@ impl Running {
         Ok(running)
     }
 
-    fn signal(&mut self, name: &str) {
+    /// Says something to the keeper: the name of a signal for the server, or, when the server has ended, that its folder is still wanted.
+    fn say(&mut self, word: &str) {
         if let Some(pipe) = &mut self.pipe {
             // A broken pipe: the keeper is gone, and so is the server.
-            let _ = writeln!(pipe, "{name}");
+            let _ = writeln!(pipe, "{word}");
         }
     }
 
@@ -322,9 +320,10 @@ impl Running {
     }
 
     fn kill(&mut self) {
-        self.signal("KILL");
+        self.say("KILL");
         // Nothing withstands SIGKILL, so this ends; an error means that there is nobody to wait for.
         let _ = self.keeper.wait();
+        self.say("KEEP");
         self.pipe = None;
     }
 }
@@ -422,6 +421,21 @@ fn probe(addr: SocketAddr, options: &ConnectOptions) -> Probe {
         },
         Err(error) => Probe::NotYet(format!("JetStream: {error}")),
     }
+}
+
+/// Looks whether servers can keep data: a full disk makes them do things that they would not do else.
+///
+/// # Errors
+///
+/// When they can not.
+pub(crate) fn check_room() -> Result<(), ServerError> {
+    let folder = std::env::temp_dir();
+    let write = || {
+        let mut file = tempfile::tempfile_in(&folder)?;
+        let mebibyte = vec![1; 1 << 20];
+        (0..ROOM).try_for_each(|_| file.write_all(&mebibyte))
+    };
+    write().map_err(|source| ServerError::Folder { path: folder.clone(), source })
 }
 
 fn log_path(folder: &Path) -> PathBuf {
