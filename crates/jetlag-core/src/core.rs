@@ -218,7 +218,7 @@ impl Core {
         consumer: &str,
         f: impl FnOnce(&mut Consumer, &Log, &mut Context) -> R,
     ) -> Option<R> {
-        self.with_stream(now, stream, |stream, cx| stream.with_consumer(consumer, |consumer, log| f(consumer, log, cx)))?
+        self.with_stream(now, stream, |stream, cx| stream.with_consumer(consumer, cx, f))?
     }
 
     fn stream_names_by_order(&self) -> Vec<Arc<str>> {
@@ -243,8 +243,8 @@ impl Core {
 
     fn drop_if_abandoned(&mut self, now: Now, at: &ConsumerRef) -> Option<()> {
         let abandoned = self.with_consumer(now, &at.stream, &at.consumer, |consumer, _, cx| consumer.is_abandoned(cx))?;
-        if abandoned && let Some(consumer) = self.streams.get_mut(&at.stream)?.consumers.remove(&at.consumer) {
-            consumer.delete(&mut self.context(now));
+        if abandoned {
+            self.with_stream(now, &at.stream, |stream, cx| stream.delete_consumer(&at.consumer, cx));
         }
         Some(())
     }

@@ -2,9 +2,9 @@
 //! logging; the caller owns time and hands it in.
 //!
 //! Behaviour follows nats-server 2.15.1 unless told otherwise; what differs between versions is a named [`Rule`]. Modelled are
-//! connections, subscriptions with queue groups, requests and their 503, streams with limits retention, pull and push consumers with
+//! connections, subscriptions with queue groups, requests and their 503, streams of every retention, pull and push consumers with
 //! everything that concerns acknowledgement and redelivery, advisories about it, the API for all that, and what a restart or a kill keeps.
-//! What is not modelled (work queues, interest retention, mirrors, sources, flow control, priority groups, pauses, per-message TTLs,
+//! What is not modelled (mirrors, sources, flow control, priority groups, pauses, per-message TTLs,
 //! clusters, accounts) is answered with an error that says so.
 //!
 //! [`Core`] is the whole interface; its documentation is the driver's contract.

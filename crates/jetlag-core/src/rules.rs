@@ -191,6 +191,42 @@ rules! {
     DurableCreateOverridesName "durable-create-overrides-name"
         [(2, 12, 0)..]
         "seen: not 2.10.26, 2.12.8";
+    /// An acknowledged message stays while any consumer needs it; before, the one that acknowledged was not asked, in a work queue none.
+    AckAsksAllConsumers "ack-asks-all-consumers"
+        [(2, 12, 5)..]
+        "nats-server PR 7845, first tag v2.12.5";
+    /// `ack all` releases what is unsettled; before, all in between too.
+    AckAllReleasesDelivered "ack-all-releases-delivered"
+        [(2, 14, 6)..]
+        "nats-server PR 8431; seen: not 2.14.5, 2.14.6";
+    /// `ack all` releases nothing below the first message that it settles.
+    AckAllReleasesFromLowest "ack-all-releases-from-lowest"
+        [(2, 10, 28)..(2, 11, 0), (2, 11, 2)..]
+        "nats-server PR 6790, first tags v2.10.28 and v2.11.2";
+    /// An update of a consumer releases what nobody needs only if filters change; before, any update did.
+    OnlyNewFiltersReleaseMessages "only-new-filters-release-messages"
+        [(2, 11, 12)..(2, 12, 0), (2, 12, 4)..]
+        "nats-server PR 7753, first tags v2.11.12 and v2.12.4";
+    /// A recovered consumer releases what its stored copy says is settled above its floor; before, only what it still needed.
+    StoredAcksRelease "stored-acks-release"
+        [(2, 11, 12)..(2, 12, 0), (2, 12, 3)..]
+        "nats-server PR 7656, first tags v2.11.12 and v2.12.3";
+    /// The error of a pull consumer without acks on a work queue (10084) says that they must be explicit, and where.
+    PullRequiresExplicitAckText "pull-requires-explicit-ack-text"
+        [(2, 11, 0)..]
+        "nats-server server/errors.json, commit 725f04c10, first tag v2.11.0";
+    /// A queued message that is found gone when it should be delivered again is terminated; before, it stayed unsettled.
+    GoneRedeliveryTerminates "gone-redelivery-terminates"
+        [(2, 12, 7)..]
+        "nats-server PR 7984, first tag v2.12.7";
+    /// A message that rolls up does so even if it interests nobody and is not stored itself.
+    RollupWithoutInterest "rollup-without-interest"
+        [(2, 12, 8)..]
+        "nats-server PR 8019, first tag v2.12.8";
+    /// A stream without consumers that begins to go by interest lets go of everything.
+    InterestOfNobodyPurges "interest-of-nobody-purges"
+        [(2, 15, 1)..]
+        "seen: not 2.14.6, 2.15.1";
     /// Configurations carry `_nats.*` metadata.
     VersionMetadata "version-metadata"
         [(2, 11, 0)..]

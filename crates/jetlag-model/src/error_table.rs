@@ -80,6 +80,14 @@ fixed! {
     flow_control_requires_push = 400/10089 "consumer flow control requires a push based consumer";
     /// Headers above 64 KiB.
     header_too_large = 400/10097 "header size exceeds maximum allowed of 64k";
+    /// A work queue is read with explicit acknowledgements.
+    work_queue_requires_explicit_ack = 400/10098 "workqueue stream requires explicit ack";
+    /// An unfiltered consumer beside another one on a work queue.
+    work_queue_multiple_unfiltered = 400/10099 "multiple non-filtered consumers not allowed on workqueue stream";
+    /// Two consumers of a work queue would get one message.
+    work_queue_consumer_not_unique = 400/10100 "filtered consumer not unique on workqueue stream";
+    /// A work queue is read from its beginning.
+    work_queue_not_deliver_all = 400/10101 "consumer must be deliver all on workqueue stream";
     /// Flow control without heartbeats.
     flow_control_needs_heartbeats = 400/10108 "consumer with flow control also needs heartbeats";
     /// The stream is sealed.
@@ -158,6 +166,16 @@ impl ApiError {
     /// A body that is not JSON or not of the right shape.
     pub fn invalid_json(error: &str) -> ApiError {
         ApiError { code: 400, err_code: 10025, description: format!("invalid JSON: {error}").into() }
+    }
+
+    /// Pulling from a work queue without acknowledgements. Servers before 2.11 say less.
+    pub const fn pull_requires_ack(explicit: bool) -> ApiError {
+        let description = if explicit {
+            "consumer in pull mode requires explicit ack policy on workqueue stream"
+        } else {
+            "consumer in pull mode requires ack policy"
+        };
+        ApiError { code: 400, err_code: 10084, description: Cow::Borrowed(description) }
     }
 
     /// A message that is not there.

@@ -51,13 +51,14 @@ impl Core {
             if usize::try_from(stream_config.max_consumers).is_ok_and(|max| max > 0 && consumers >= max) {
                 return Err(ApiError::maximum_consumers());
             }
+            self.stream(stream)?.check_new_consumer(&config)?;
             consumer::check_modelled(&config)?;
             self.with_stream(now, stream, |stream, cx| {
                 let order = stream.next_consumer_order();
                 let consumer = Consumer::create(&stream.name, order, config, &stream.log, cx);
                 let name = consumer.name.clone();
                 stream.consumers.insert(name.clone(), consumer);
-                stream.with_consumer(&name, |consumer, log| consumer.run(log, cx));
+                stream.with_consumer(&name, cx, |consumer, log, cx| consumer.run(log, cx));
             });
         }
         self.tell_consumer(now, stream, &name)
@@ -69,14 +70,12 @@ impl Core {
         if action == ConsumerAction::Create && !consumer::same_config(&old, &config) {
             return Err(ApiError::consumer_already_exists());
         }
-        if old == config {
-            return Ok(());
-        }
+        self.stream(stream)?.check_unique(&config)?;
         let in_use = old.is_push() && self.connections.interest(&old.deliver_subject);
         consumer::check_update(&old, &config, in_use, rules)?;
         consumer::check_modelled(&config)?;
-        let name = config.name.clone();
-        self.with_consumer(now, stream, &name, |consumer, log, cx| consumer.update(config, log, cx));
+        let name = config.name.as_str().into();
+        self.with_stream(now, stream, |stream, cx| stream.update_consumer(&name, config, cx));
         Ok(())
     }
 
@@ -94,9 +93,9 @@ impl Core {
     }
 
     pub(super) fn delete_consumer(&mut self, now: Now, stream: &str, name: &str) -> Result<ApiAnswer, ApiError> {
-        let consumer = self.stream(stream)?.consumers.remove(name).ok_or_else(ApiError::consumer_not_found)?;
-        consumer.delete(&mut self.context(now));
-        Ok(ApiAnswer::Success)
+        let deleted =
+            self.with_stream(now, stream, |stream, cx| stream.delete_consumer(name, cx)).ok_or_else(ApiError::stream_not_found)?;
+        if deleted { Ok(ApiAnswer::Success) } else { Err(ApiError::consumer_not_found()) }
     }
 
     pub(super) fn consumer_names(&mut self, stream: &str) -> Result<ApiAnswer, ApiError> {

@@ -1,11 +1,14 @@
 //! What acknowledgements do. Rules of `processAck`, `processAckMsgLocked`, `processNak`, `processTermLocked`, `progressUpdate` and
 //! `moveAckFloor` (`server/consumer.go`, 2.15).
 
+use std::collections::BTreeMap;
+
 use jetlag_model::{AckKind, AckPolicy, AckToken, Advisory, ConsumerSeq, DeliveryCount, Duration, SequencePair, StreamSeq};
 
-use super::Consumer;
+use super::{Consumer, Pending};
 use crate::Note;
 use crate::context::Context;
+use crate::rules::{Rule, Rules};
 use crate::stream::Log;
 
 impl Consumer {
@@ -88,22 +91,44 @@ impl Consumer {
                 if number <= self.floor.consumer_seq || seq <= self.floor.stream_seq {
                     return true;
                 }
+                let from = self.floor.stream_seq;
                 self.floor = SequencePair { consumer_seq: number, stream_seq: seq };
-                let settled: Vec<_> = self.pending.range(..=seq).map(|(seq, _)| *seq).collect();
-                for seq in settled {
-                    self.pending.remove(&seq);
-                    self.redelivered.remove(&seq);
-                    self.queue.remove(seq);
-                }
+                self.settle_up_to(from, seq, cx.rules);
             }
             AckPolicy::None => return false,
         }
         self.store.update_acks(cx.now.mono, self.config.ack_policy, number, seq);
+        if self.config.ack_policy == AckPolicy::Explicit {
+            self.released.push((seq, seq));
+        }
         self.last_ack = Some(cx.now.wall);
         if self.pending.is_empty() {
             self.timer = None;
         }
         true
+    }
+
+    /// `ack all` of message `to`, with the floor at `from` until now.
+    fn settle_up_to(&mut self, from: StreamSeq, to: StreamSeq, rules: Rules) {
+        let walked = walk_ack_all(&self.pending, from, to);
+        if rules.has(Rule::AckAllReleasesDelivered) {
+            self.released.push((to, to));
+            self.released.extend(walked.iter().filter(|seq| **seq != to && self.pending.contains_key(seq)).map(|seq| (*seq, *seq)));
+        } else if to > from.next() {
+            // Everything from the lowest message that was walked over, whoever it was for; older servers took a distance for a sequence.
+            let mut lowest = walked.iter().copied().min().unwrap_or(to);
+            if !rules.has(Rule::AckAllReleasesFromLowest) {
+                lowest = lowest.min(StreamSeq(to.0 - from.0));
+            }
+            self.released.push((lowest, to));
+        } else {
+            self.released.push((to, to));
+        }
+        for seq in walked {
+            self.pending.remove(&seq);
+            self.redelivered.remove(&seq);
+            self.queue.remove(seq);
+        }
     }
 
     /// Moves the ack floor after the delivery numbered `number` of message `seq` was settled.
@@ -172,4 +197,23 @@ impl Consumer {
         cx.advise(&self.stream, &self.name, &advisory);
         cx.note(Note::Terminated { at: self.at(), stream_seq: seq, ack_floor: self.floor });
     }
+}
+
+/// The messages that an `ack all` of `to` settles, of what is unsettled and the floor at `from`. The server walks through what is unsettled or
+/// down from `to` to the floor, whichever is less; only the second way also meets messages that have used up max_deliver, and it ends
+/// when nothing is unsettled any more.
+pub(super) fn walk_ack_all(pending: &BTreeMap<StreamSeq, Pending>, from: StreamSeq, to: StreamSeq) -> Vec<StreamSeq> {
+    if to.0 - from.0 > pending.len() as u64 {
+        return pending.range(..=to).map(|(seq, _)| *seq).collect();
+    }
+    let mut unsettled = pending.len();
+    let mut walked = Vec::new();
+    for seq in (from.0 + 1..=to.0).rev().map(StreamSeq) {
+        if unsettled == 0 {
+            break;
+        }
+        unsettled -= usize::from(pending.contains_key(&seq));
+        walked.push(seq);
+    }
+    walked
 }

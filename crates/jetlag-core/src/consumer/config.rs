@@ -2,8 +2,8 @@
 //! `setConsumerConfigDefaults`, `checkConsumerCfg` and `checkNewConsumerConfig` (`server/consumer.go`, 2.15), in their order.
 
 use jetlag_model::{
-    AckPolicy, ApiError, ConsumerConfig, DeliverPolicy, Duration, ReplayPolicy, StreamConfig, filters_overlap, is_subset_of,
-    is_valid_filter, is_valid_literal,
+    AckPolicy, ApiError, ConsumerConfig, DeliverPolicy, Duration, ReplayPolicy, RetentionPolicy, StreamConfig, filters_overlap,
+    is_subset_of, is_valid_filter, is_valid_literal,
 };
 
 use crate::rules::{Rule, Rules};
@@ -92,7 +92,7 @@ fn check(config: &ConsumerConfig, stream: &StreamConfig, rules: Rules) -> Result
     if config.is_push() {
         check_push(config, stream)?
     } else {
-        check_pull(config)?
+        check_pull(config, stream, rules)?
     }
     let limits = &stream.consumer_limits;
     if limits.max_ack_pending > 0 && config.max_ack_pending > limits.max_ack_pending {
@@ -146,7 +146,10 @@ fn check_push(config: &ConsumerConfig, stream: &StreamConfig) -> Result<(), ApiE
     Ok(())
 }
 
-fn check_pull(config: &ConsumerConfig) -> Result<(), ApiError> {
+fn check_pull(config: &ConsumerConfig, stream: &StreamConfig, rules: Rules) -> Result<(), ApiError> {
+    if config.ack_policy == AckPolicy::None && stream.retention == RetentionPolicy::WorkQueue {
+        return Err(ApiError::pull_requires_ack(rules.has(Rule::PullRequiresExplicitAckText)));
+    }
     if config.rate_limit_bps > 0 {
         return Err(ApiError::rate_limit_requires_push());
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use jetlag_model::{AckToken, Address, DeliveryCount, Headers, Message, SequencePair, StreamSeq};
 
-use super::{Consumer, waiting};
+use super::{Consumer, UNACKNOWLEDGED_DELETED, waiting};
 use crate::Note;
 use crate::context::Context;
 use crate::rules::Rule;
@@ -65,7 +65,13 @@ impl Consumer {
                 continue;
             }
             if log.entry(seq).is_none() {
-                // It left the stream while it waited; its removal settles it.
+                // It left the stream while it waited, and nobody said so: it is not what the filters ask for any more.
+                self.redelivered.entry(seq).or_insert(0);
+                if cx.rules.has(Rule::GoneRedeliveryTerminates)
+                    && let Some(pending) = self.pending.get(&seq).copied()
+                {
+                    self.terminate(seq, pending.first, count - 1, UNACKNOWLEDGED_DELETED, cx);
+                }
                 continue;
             }
             self.redelivered.insert(seq, count - 1);
@@ -178,6 +184,7 @@ impl Consumer {
             self.track(entry.seq, number, cx);
         } else {
             self.floor = SequencePair { consumer_seq: number, stream_seq: entry.seq };
+            self.released.push((entry.seq, entry.seq));
         }
         if !self.config.is_push() {
             self.touch(cx.now);

@@ -7,6 +7,7 @@ mod deliver;
 mod info;
 mod pending;
 mod queue;
+mod release;
 mod start;
 mod store;
 mod waiting;
@@ -28,6 +29,9 @@ use crate::rules::{Rule, Rules};
 use crate::stored::{Lost, StoredConsumer};
 use crate::stream::{Log, LogEntry, accepts};
 use crate::{ConsumerRef, Note};
+
+/// Why a message is terminated that left the stream.
+const UNACKNOWLEDGED_DELETED: &str = "Unacknowledged message was deleted";
 
 /// A delivered message that is not settled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,7 +73,12 @@ pub(crate) struct Consumer {
     /// `last_per_subject`: what is still to be delivered of the messages chosen at creation, and where to go on then.
     chosen: VecDeque<StreamSeq>,
     resume: StreamSeq,
+    /// What it is done with and its stream has not heard of yet: from one message to another, both included.
+    released: Vec<(StreamSeq, StreamSeq)>,
 
+    /// An update took its filters away. The server then takes it off its list of who is to be told of a subject, where a consumer without
+    /// filters should stand for all of them; recovery puts it right.
+    deaf: bool,
     /// A push consumer somebody listens to.
     active: bool,
     heartbeat: Option<Time>,
@@ -131,6 +140,8 @@ impl Consumer {
             counted_to: StreamSeq(0),
             chosen: VecDeque::new(),
             resume: StreamSeq(0),
+            released: Vec::new(),
+            deaf: false,
             active: false,
             heartbeat: None,
             inactive: None,
@@ -201,6 +212,7 @@ impl Consumer {
             self.touch(cx.now);
         }
         if old.filters() != self.config.filters() {
+            self.deaf = self.config.filters().is_empty();
             self.count_pending(log);
         }
         self.run(log, cx);
@@ -208,7 +220,7 @@ impl Consumer {
 
     /// A message was stored.
     pub(crate) fn message_stored(&mut self, seq: StreamSeq, subject: &str, log: &Log, cx: &mut Context) {
-        if !accepts(self.config.filters(), subject) {
+        if !self.hears(subject) {
             return;
         }
         if seq > self.counted_to {
@@ -219,14 +231,22 @@ impl Consumer {
         }
     }
 
-    /// A message left the stream. One that is not settled is terminated. Rules of `decStreamPending`.
+    /// Whether it is told of messages of this subject.
+    pub(crate) fn hears(&self, subject: &str) -> bool {
+        !self.deaf && accepts(self.config.filters(), subject)
+    }
+
+    /// A message left the stream. One that is not settled is terminated. Rules of `storeUpdates` and `decStreamPending`.
     pub(crate) fn message_removed(&mut self, entry: &LogEntry, log: &Log, cx: &mut Context) {
-        if entry.seq >= self.next_stream && accepts(self.config.filters(), &entry.subject) {
+        if !self.hears(&entry.subject) {
+            return;
+        }
+        if entry.seq >= self.next_stream {
             self.num_pending -= 1;
         }
         if let Some(pending) = self.pending.get(&entry.seq).copied() {
             let count = self.redelivered.get(&entry.seq).copied().unwrap_or(0).max(1);
-            self.terminate(entry.seq, pending.first, count, "Unacknowledged message was deleted", cx);
+            self.terminate(entry.seq, pending.first, count, UNACKNOWLEDGED_DELETED, cx);
         } else if cx.rules.has(Rule::RedeliveredForgottenOnRemoval) && self.redelivered.remove(&entry.seq).is_some() {
             self.store.update_acks(cx.now.mono, self.config.ack_policy, ConsumerSeq(0), entry.seq);
         }

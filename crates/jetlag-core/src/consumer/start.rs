@@ -33,8 +33,10 @@ impl Consumer {
         }
         self.next_stream = StreamSeq(start.0.max(1));
         let before = self.next_stream.prev();
-        self.floor = SequencePair { consumer_seq: ConsumerSeq(0), stream_seq: before };
-        self.store = if rules.has(Rule::FloorBeginsBeforeStart) { ConsumerStore::starting(before) } else { ConsumerStore::default() };
+        if rules.has(Rule::FloorBeginsBeforeStart) {
+            self.floor = SequencePair { consumer_seq: ConsumerSeq(0), stream_seq: before };
+            self.store = ConsumerStore::starting(before);
+        }
     }
 
     /// Counts what is before the consumer, from the messages themselves.

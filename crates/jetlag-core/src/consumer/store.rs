@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, VecDeque};
 use jetlag_model::{AckPolicy, ConsumerConfig, ConsumerSeq, Duration, SequencePair, StreamSeq, Time, WallTime};
 
 use super::Pending;
+use super::ack::walk_ack_all;
 use crate::stored::{Lost, kept};
 
 /// How many changes a consumer on disk can be asked to lose.
@@ -187,8 +188,8 @@ impl ConsumerStore {
             return self.record(change);
         };
         if policy == AckPolicy::All {
+            let settled = walk_ack_all(&self.state.pending, self.state.floor.stream_seq, seq);
             self.state.floor = SequencePair { consumer_seq, stream_seq: seq };
-            let settled: Vec<_> = self.state.pending.range(..=seq).map(|(seq, _)| *seq).collect();
             for seq in settled {
                 self.set_pending(&mut change, seq, None);
                 self.set_redelivered(&mut change, seq, None);

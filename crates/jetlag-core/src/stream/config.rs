@@ -92,9 +92,6 @@ pub(crate) fn checked(mut config: StreamConfig, rules: Rules) -> Result<StreamCo
             return Err(ApiError::stream_invalid_config(format!("subject {subject:?} overlaps with {other:?}")));
         }
     }
-    if config.retention != RetentionPolicy::Limits {
-        return Err(ApiError::not_modelled("retention other than limits"));
-    }
     if config.allow_msg_ttl {
         return Err(ApiError::not_modelled("allow_msg_ttl"));
     }
@@ -121,6 +118,9 @@ pub(crate) fn check_update(old: &StreamConfig, new: &StreamConfig) -> Result<(),
     let refuse = |text: &'static str| Err(ApiError::stream_update(text));
     if old.storage != new.storage {
         return refuse("stream configuration update can not change storage type");
+    }
+    if old.retention != new.retention && [old.retention, new.retention].contains(&RetentionPolicy::WorkQueue) {
+        return refuse("stream configuration update can not change retention policy to/from workqueue");
     }
     if old.sealed && !new.sealed {
         return refuse("stream configuration update can not unseal a sealed stream");

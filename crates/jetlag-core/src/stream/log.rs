@@ -107,6 +107,11 @@ impl Log {
         self.entries.values().next().map(|entry| entry.time)
     }
 
+    /// The messages from one sequence to another, both included.
+    pub(crate) fn entries_between(&self, from: StreamSeq, to: StreamSeq) -> impl Iterator<Item = &LogEntry> {
+        self.entries.range(from..=to.max(from)).map(|(_, entry)| entry)
+    }
+
     pub(crate) fn last_time(&self) -> Option<WallTime> {
         self.ends.last_time
     }
@@ -195,6 +200,18 @@ impl Log {
             self.ends.first_seq = seq;
         }
         self.record(Change { at, before, added: Some(seq), removed: Vec::new() });
+        seq
+    }
+
+    /// Uses a sequence up without storing anything there, and says which.
+    pub(crate) fn skip(&mut self, at: Time) -> StreamSeq {
+        let before = self.ends;
+        let seq = before.last_seq.next();
+        self.ends.last_seq = seq;
+        if self.entries.is_empty() {
+            self.ends.first_seq = seq.next();
+        }
+        self.record(Change { at, before, added: None, removed: Vec::new() });
         seq
     }
 

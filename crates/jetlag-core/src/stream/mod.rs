@@ -5,11 +5,12 @@ mod dedup;
 mod limits;
 mod log;
 mod publish;
+mod retention;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use jetlag_model::{Advisory, ApiError, StreamConfig, StreamInfo, StreamSeq, StreamState, Time, WallTime};
+use jetlag_model::{Advisory, ApiError, RetentionPolicy, StreamConfig, StreamInfo, StreamSeq, StreamState, Time, WallTime};
 
 pub(crate) use config::{LONGEST_NAME, check_update, checked, is_valid_name, seal};
 use dedup::Dedup;
@@ -29,6 +30,11 @@ pub(crate) struct Stream {
     pub(crate) order: u64,
     pub(crate) log: Log,
     dedup: Dedup,
+    /// The id of the last message that came in, be it gone; empty if it had none.
+    last_id: String,
+    /// What consumers without acknowledgements got is let go of. A stream that went by limits when it was created or recovered has no ear
+    /// for it, even if it goes by interest now.
+    hears_deliveries: bool,
     pub(crate) consumers: BTreeMap<Arc<str>, Consumer>,
     consumers_created: u64,
 }
@@ -42,11 +48,13 @@ impl Stream {
     fn with_log(config: StreamConfig, order: u64, created: WallTime, log: Log) -> Stream {
         Stream {
             name: config.name.as_str().into(),
+            hears_deliveries: config.retention != RetentionPolicy::Limits,
             config,
             created,
             order,
             log,
             dedup: Dedup::default(),
+            last_id: String::new(),
             consumers: BTreeMap::new(),
             consumers_created: 0,
         }
@@ -61,12 +69,18 @@ impl Stream {
                 stream.dedup.remember(id, entry.seq, entry.time);
             }
         }
+        if let Some(entry) = stream.log.entry(stream.log.last_seq())
+            && cx.now.wall.since(entry.time) <= stream.config.duplicate_window
+        {
+            stream.last_id = entry.headers.as_ref().and_then(|headers| headers.get(publish::MSG_ID)).unwrap_or_default().to_owned();
+        }
         stream.drop_aged(cx);
         for consumer in stored.consumers {
             let order = stream.next_consumer_order();
             let consumer = Consumer::recover(&stream.name, order, consumer, &stream.log, cx);
             stream.consumers.insert(consumer.name.clone(), consumer);
         }
+        stream.release_settled(cx);
         stream
     }
 
@@ -97,16 +111,26 @@ impl Stream {
     /// Does something with each consumer, in order of creation.
     pub(crate) fn each_consumer(&mut self, cx: &mut Context, mut f: impl FnMut(&mut Consumer, &Log, &mut Context)) {
         for name in self.consumer_names() {
-            if let Some(consumer) = self.consumers.get_mut(&name) {
-                f(consumer, &self.log, cx);
-            }
+            self.with_consumer(&name, cx, &mut f);
         }
     }
 
-    /// Does something with one consumer.
-    pub(crate) fn with_consumer<R>(&mut self, name: &str, f: impl FnOnce(&mut Consumer, &Log) -> R) -> Option<R> {
+    /// Does something with one consumer, and then lets go of what it is done with.
+    pub(crate) fn with_consumer<R>(
+        &mut self,
+        name: &str,
+        cx: &mut Context,
+        f: impl FnOnce(&mut Consumer, &Log, &mut Context) -> R,
+    ) -> Option<R> {
         let consumer = self.consumers.get_mut(name)?;
-        Some(f(consumer, &self.log))
+        let result = f(consumer, &self.log, cx);
+        if self.config.retention == RetentionPolicy::Limits {
+            consumer.released().clear();
+        } else if !consumer.released().is_empty() {
+            let released = std::mem::take(consumer.released());
+            self.release(name, &released, cx);
+        }
+        Some(result)
     }
 
     /// Lets everybody know that messages are gone.
@@ -176,8 +200,11 @@ impl Stream {
 
     /// Takes a checked configuration in place of its own.
     pub(crate) fn update(&mut self, config: StreamConfig, cx: &mut Context) {
-        self.config = config;
+        let old = std::mem::replace(&mut self.config, config);
         cx.note(Note::StreamUpdated { config: Box::new(self.config.clone()) });
+        if old.retention != self.config.retention {
+            self.begin_retention(cx);
+        }
         self.enforce_new_limits(cx);
         self.drop_aged(cx);
         cx.advise(&self.name, "", &Advisory::StreamUpdated);

@@ -59,11 +59,8 @@ impl Stream {
         if !sequence_first {
             self.check_expected_sequence(subject, message)?;
         }
-        if let Some(expected) = message.header("Nats-Expected-Last-Msg-Id").filter(|id| !id.is_empty()) {
-            let last = self.log.entry(self.log.last_seq()).and_then(|entry| entry.headers.as_ref()?.get(MSG_ID)).unwrap_or_default();
-            if expected != last {
-                return Err(ApiError::wrong_last_msg_id(last));
-            }
+        if message.header("Nats-Expected-Last-Msg-Id").is_some_and(|expected| !expected.is_empty() && expected != self.last_id) {
+            return Err(ApiError::wrong_last_msg_id(&self.last_id));
         }
         let rollup = self.check_rollup(message)?;
         if u64::try_from(self.config.max_msg_size).is_ok_and(|limit| message.size() > limit) {
@@ -72,20 +69,32 @@ impl Stream {
         if message.headers.as_ref().is_some_and(|headers| headers.as_bytes().len() > MAX_HEADERS) {
             return Err(ApiError::header_too_large());
         }
+        if self.interests_nobody(subject) {
+            let seq = self.log.skip(cx.now.mono);
+            self.remember(id, seq, cx);
+            cx.note(Note::Stored { stream: self.name.clone(), seq, subject: subject.clone() });
+            cx.note(Note::Removed { stream: self.name.clone(), seq, why: Removal::Interest });
+            if cx.rules.has(Rule::RollupWithoutInterest) {
+                self.roll_up(rollup, subject, seq, cx);
+            }
+            return Ok(Fate::Stored(seq));
+        }
         self.check_room(subject, message, rollup.is_some(), cx.rules)?;
 
         let seq = self.log.append(cx.now.mono, subject.clone(), message.headers.clone(), message.payload.clone(), cx.now.wall);
+        self.remember(id, seq, cx);
+        cx.note(Note::Stored { stream: self.name.clone(), seq, subject: subject.clone() });
+        self.enforce_limits(subject, cx);
+        self.roll_up(rollup, subject, seq, cx);
+        Ok(Fate::Stored(seq))
+    }
+
+    /// Remembers the id of a message that has got a sequence.
+    fn remember(&mut self, id: Option<&str>, seq: StreamSeq, cx: &Context) {
+        id.unwrap_or_default().clone_into(&mut self.last_id);
         if let Some(id) = id {
             self.dedup.remember(id, seq, cx.now.wall);
         }
-        cx.note(Note::Stored { stream: self.name.clone(), seq, subject: subject.clone() });
-        self.enforce_limits(subject, cx);
-        match rollup {
-            Some(Rollup::All) => self.roll_up(None, seq, cx),
-            Some(Rollup::Subject) => self.roll_up(Some(subject), seq, cx),
-            None => {}
-        }
-        Ok(Fate::Stored(seq))
     }
 
     fn check_expected_sequence(&self, subject: &str, message: &Message) -> Result<(), ApiError> {
@@ -119,9 +128,13 @@ impl Stream {
         }
     }
 
-    /// Removes everything older than a new message: of its subject, or of the stream.
-    fn roll_up(&mut self, subject: Option<&str>, keep: StreamSeq, cx: &mut Context) {
-        let filters: Vec<String> = subject.into_iter().map(str::to_owned).collect();
+    /// Removes everything older than a new message, if it asks for that: of its subject, or of the stream.
+    fn roll_up(&mut self, rollup: Option<Rollup>, subject: &str, keep: StreamSeq, cx: &mut Context) {
+        let filters = match rollup {
+            None => return,
+            Some(Rollup::Subject) => vec![subject.to_owned()],
+            Some(Rollup::All) => Vec::new(),
+        };
         let victims: Vec<StreamSeq> = self
             .log
             .entries()
