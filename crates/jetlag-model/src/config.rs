@@ -184,8 +184,7 @@ pub struct StreamConfig {
     /// Caps for consumers.
     pub consumer_limits: ConsumerLimits,
     /// `Nats-TTL` is obeyed. Unknown before 2.11.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub allow_msg_ttl: Option<bool>,
+    pub allow_msg_ttl: bool,
     /// Free pairs; those starting with `_nats.` are the server's own.
     #[serde(skip_serializing_if = "is_default")]
     pub metadata: BTreeMap<String, String>,

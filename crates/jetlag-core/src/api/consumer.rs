@@ -19,7 +19,7 @@ impl Core {
         durable: bool,
         body: &[u8],
     ) -> Result<ApiAnswer, ApiError> {
-        let create = CreateConsumerRequest::decode(body, self.rules.has(Rule::StrictJson)).map_err(|error| refused(&error, self.rules))?;
+        let create = CreateConsumerRequest::decode(body, self.rules.has(Rule::StrictJson)).map_err(|error| refused(&error))?;
         if create.stream_name != stream {
             return Err(ApiError::stream_name_mismatch());
         }
