@@ -1,8 +1,8 @@
 //! What differs between versions of nats-server: named rules, each with the versions it holds for and its evidence. No other place compares
 //! versions.
 //!
-//! A range is as exact as its evidence says. "Seen" means: run on the versions named (2.10.26, 2.11.11, 2.12.8, 2.14.6, 2.15.1); the first
-//! release that behaves so lies between the two named ones.
+//! The first release of each line that behaves so was looked up in the sources of all releases up to v2.12.15 and v2.14.5. Where these do
+//! not tell, it was seen on real servers.
 
 use std::fmt;
 
@@ -67,7 +67,7 @@ pub fn version_rules() -> impl ExactSizeIterator<Item = VersionRule> {
 /// Writes the enum and the table from one list, so that they can not differ. A range is `from..until` or `from..`.
 macro_rules! rules {
     ($(
-        #[doc = $meaning:literal]
+        $(#[doc = $meaning:literal])+
         $rule:ident $name:literal
             [$($from:tt .. $($until:tt)?),+]
             $evidence:literal;
@@ -75,13 +75,13 @@ macro_rules! rules {
         /// A behaviour that some versions have and others have not.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
         pub enum Rule {
-            $(#[doc = $meaning] $rule,)+
+            $($(#[doc = $meaning])+ $rule,)+
         }
 
         const TABLE: &[VersionRule] = &[$(VersionRule {
             rule: Rule::$rule,
             name: $name,
-            meaning: $meaning.trim_ascii(),
+            meaning: concat!($($meaning),+).trim_ascii(),
             ranges: &[$(VersionRange { from: version $from, until: rules!(@until $($until)?) }),+],
             evidence: $evidence,
         }),+];
@@ -98,47 +98,76 @@ rules! {
     /// A request body with a field the server does not know is refused (10025).
     StrictJson "strict-json"
         [(2, 12, 0)..]
-        "seen: not 2.11.11, 2.12.8";
+        "nats-server PR 7049, first tag v2.12.0";
+    /// The refusal of a body that is no JSON (10025) says what is wrong with it.
+    InvalidJsonSaysWhy "invalid-json-says-why"
+        [(2, 11, 0)..]
+        "nats-server PR 5868, first tag v2.11.0";
     /// ack_wait and backoff below zero are refused (10183, 10184).
     NegativeWaitsRefused "negative-waits-refused"
         [(2, 12, 0)..]
-        "seen: not 2.11.11, 2.12.8";
+        "nats-server PR 7134, first tag v2.12.0";
     /// Other numbers below zero become their defaults instead of being kept or refused.
     NegativeNumbersNormalised "negative-numbers-normalised"
         [(2, 12, 0)..]
-        "seen: not 2.11.11, 2.12.8";
+        "nats-server PR 7164, first tag v2.12.0";
+    /// A max_age below zero is refused as such; before, for the duplicate window it leads to.
+    NegativeMaxAgeNamed "negative-max-age-named"
+        [(2, 12, 0)..]
+        "nats-server PR 7188, first tag v2.12.0";
     /// As many backoff steps as deliveries are accepted.
     BackoffMayEqualMaxDeliver "backoff-may-equal-max-deliver"
         [(2, 10, 23)..]
         "nats-server PR 6154, first tag v2.10.23";
+    /// Filters of one consumer may cross; only one within another is refused (10138).
+    CrossingFiltersAccepted "crossing-filters-accepted"
+        [(2, 10, 0)..(2, 10, 14), (2, 12, 5)..]
+        "nats-server PR 7810, first tag v2.12.5; server/consumer.go checkConsumerCfg of v2.10.12 and v2.10.14";
+    /// A stream's subjects are compared with each other as each is checked; before, at the end, and one that is listed twice had an error
+    /// of its own.
+    OverlapsFoundInOrder "overlaps-found-in-order"
+        [(2, 12, 5)..]
+        "nats-server PR 7870, first tag v2.12.5";
+    /// A stream may not have subjects that only touch those of the API; before, none that are all within them.
+    ApiSubjectsMayNotBeTouched "api-subjects-may-not-be-touched"
+        [(2, 10, 28)..(2, 11, 0), (2, 11, 2)..]
+        "nats-server PR 6786, first tags v2.10.28 and v2.11.2";
+    /// max_consumers can be updated.
+    MaxConsumersUpdatable "max-consumers-updatable"
+        [(2, 12, 5)..]
+        "nats-server PR 7724, first tag v2.12.5";
     /// A first backoff step of zero means that nothing is ever redelivered; before, that it is at once.
     ZeroWaitNeverRedelivers "zero-wait-never-redelivers"
         [(2, 14, 0)..]
-        "seen: not 2.12.8, 2.14.6";
+        "nats-server PR 7613, first tag v2.14.0";
     /// MAX_DELIVERIES is always published and carries the real count; before, only when the count met the limit, and with the limit.
     AdvisoryHasRealCount "advisory-has-real-count"
         [(2, 15, 1)..]
         "nats-server PR 8605; seen: not 2.15.0, 2.15.1";
     /// A consumer's info takes delivered and ack floor from the stored copy.
     InfoFromStore "info-from-store"
-        [(2, 11, 0)..]
-        "seen: not 2.10.26, 2.11.11";
+        [(2, 10, 29)..(2, 11, 0), (2, 11, 3)..]
+        "nats-server PR 6835, first tags v2.10.29 and v2.11.3";
     /// num_redelivered is shown as 0 when max_deliver is 1.
     RedeliveredHiddenAtOne "redelivered-hidden-at-one"
         [(2, 11, 4)..]
         "nats-server PR 6877, first tag v2.11.4";
+    /// The ack floor in memory moves past a message that has used up max_deliver, and the stored copy forgets it as unsettled.
+    ExhaustionMovesFloor "exhaustion-moves-floor"
+        [(2, 12, 9)..(2, 14, 0), (2, 14, 1)..]
+        "nats-server commit 982db7699, first tags v2.12.9 and v2.14.1";
     /// A new consumer that starts later has its floor before its start; before, at 0.
     FloorBeginsBeforeStart "floor-begins-before-start"
         [(2, 14, 0)..]
-        "seen: not 2.12.8, 2.14.6";
+        "nats-server PR 7489, first tag v2.14.0";
     /// A start sequence beyond the stream's last is waited for; before, it was lowered.
     StartBeyondLastKept "start-beyond-last-kept"
         [(2, 11, 0)..]
-        "seen: not 2.10.26, 2.11.11";
+        "nats-server PRs 5785 and 6014, first tag v2.11.0";
     /// A pull without waiting ends with 404 at the end of the stream; before, with 408 and only if it had got something.
     NoWaitEndsWith404 "no-wait-ends-with-404"
-        [(2, 11, 0)..]
-        "nats-server PR 7466; seen: not 2.10.26, 2.11.11";
+        [(2, 11, 11)..(2, 12, 0), (2, 12, 2)..]
+        "nats-server PR 7466, first tags v2.11.11 and v2.12.2";
     /// A pull beyond max_waiting is dropped without a word when it carries a heartbeat.
     MaxWaitingSilentWithHeartbeat "max-waiting-silent-with-heartbeat"
         [(2, 11, 5)..]
@@ -146,19 +175,31 @@ rules! {
     /// A wrong expected sequence is found before a duplicate id.
     ExpectedSequenceBeforeDedup "expected-sequence-before-dedup"
         [(2, 12, 0)..]
-        "seen: not 2.11.11, 2.12.8";
+        "nats-server commit a1c8f5823, first tag v2.12.0";
+    /// An expected sequence can be that of another subject, named in a header.
+    ExpectedSequenceOfAnotherSubject "expected-sequence-of-another-subject"
+        [(2, 11, 0)..]
+        "nats-server PR 5281, first tag v2.11.0";
+    /// A subject for an expected sequence without the sequence is refused (10193).
+    ExpectedSubjectNeedsSequence "expected-subject-needs-sequence"
+        [(2, 12, 0)..]
+        "nats-server PR 7196, first tag v2.12.0";
+    /// A rollup header that says neither sub nor all is answered (10111); before, the message was dropped without a word.
+    InvalidRollupAnswered "invalid-rollup-answered"
+        [(2, 11, 0)..]
+        "nats-server PR 5014, first tag v2.11.0";
     /// A 503 for nobody listening names the subject.
     NoRespondersNamesSubject "no-responders-names-subject"
         [(2, 12, 0)..]
-        "seen: not 2.11.11, 2.12.8";
+        "nats-server PR 5250, first tag v2.12.0";
     /// An exhausted message that leaves its stream leaves num_redelivered too.
     RedeliveredForgottenOnRemoval "redelivered-forgotten-on-removal"
-        [(2, 14, 0)..]
-        "seen: not 2.12.8, 2.14.6";
+        [(2, 12, 9)..(2, 14, 0), (2, 14, 1)..]
+        "nats-server PR 8102, first tags v2.12.9 and v2.14.1";
     /// A first delivery that reached nobody does not spoil the delivery count.
     FailedDeliveryKeepsCount "failed-delivery-keeps-count"
-        [(2, 14, 0)..]
-        "seen: not 2.12.8, 2.14.6";
+        [(2, 14, 6)..]
+        "server/consumer.go decDeliveryCount of v2.14.5 still goes below zero; seen: 2.14.6";
     /// A max_deliver below zero is no limit; before, a delivery count that was counted below zero met it.
     UnlimitedIsNoLimit "unlimited-is-no-limit"
         [(2, 11, 9)..]
@@ -166,11 +207,11 @@ rules! {
     /// With discard new a stream takes bytes up to max_bytes; before, it was full one byte earlier.
     BytesUpToTheLimit "bytes-up-to-the-limit"
         [(2, 14, 0)..]
-        "nats-server commit 8311cde5c, first tag v2.14.0";
+        "nats-server PR 7608, first tag v2.14.0";
     /// A rollup passes the limit of its subject that discard_new_per_subject sets.
     RollupPassesSubjectLimit "rollup-passes-subject-limit"
         [(2, 14, 0)..]
-        "nats-server commit b7a69dc07, first tag v2.14.0";
+        "nats-server PR 7974, first tag v2.14.0";
     /// A consumer may not have a path separator in its name wherever that comes from; before, only in a subject.
     SeparatorsRefused "separators-refused"
         [(2, 12, 8)..]
@@ -181,16 +222,16 @@ rules! {
         "seen: not 2.12.8, 2.14.6; not in the source of v2.14.5";
     /// inactive_threshold counts from the last ack deadline.
     InactivityWaitsForAcks "inactivity-waits-for-acks"
-        [(2, 11, 0)..]
-        "seen: not 2.10.26, 2.11.11";
+        [(2, 11, 7)..]
+        "nats-server PR 7052, first tag v2.11.7";
     /// mem_storage can not be updated.
     MemStorageFixed "mem-storage-fixed"
-        [(2, 14, 0)..]
-        "seen: not 2.12.8, 2.14.6";
+        [(2, 14, 4)..]
+        "nats-server PR 8382, first tag v2.14.4";
     /// A durable create takes the name in its subject, whatever other name the request has.
     DurableCreateOverridesName "durable-create-overrides-name"
-        [(2, 12, 0)..]
-        "seen: not 2.10.26, 2.12.8";
+        [(2, 12, 5)..]
+        "nats-server PR 7848, first tag v2.12.5";
     /// An acknowledged message stays while any consumer needs it; before, the one that acknowledged was not asked, in a work queue none.
     AckAsksAllConsumers "ack-asks-all-consumers"
         [(2, 12, 5)..]
@@ -230,7 +271,45 @@ rules! {
     /// Configurations carry `_nats.*` metadata.
     VersionMetadata "version-metadata"
         [(2, 11, 0)..]
-        "seen: not 2.10.26, 2.11.11";
+        "nats-server PR 5850, first tag v2.11.0";
+    /// An update of a consumer that leaves its filters alone does not count num_pending anew.
+    UpdateKeepsPending "update-keeps-pending"
+        [(2, 11, 12)..(2, 12, 0), (2, 12, 4)..]
+        "nats-server PR 7753, first tags v2.11.12 and v2.12.4";
+    /// An info request lowers num_pending to what the stream can hold; before, it counted anew when there was more.
+    InfoClampsPending "info-clamps-pending"
+        [(2, 12, 4)..]
+        "nats-server PR 7758, first tag v2.12.4";
+    /// With `last_per_subject`, delivered follows the messages that were chosen; before, it counted up by one for each.
+    LastPerSubjectFollowsGaps "last-per-subject-follows-gaps"
+        [(2, 11, 5)..]
+        "nats-server PR 7005, first tag v2.11.5";
+    /// A max_msgs_per_subject that is set for the first time by an update evicts at once.
+    FirstSubjectLimitEvicts "first-subject-limit-evicts"
+        [(2, 12, 10)..(2, 14, 0), (2, 14, 2)..]
+        "nats-server commit 9d39025d8, first tags v2.12.10 and v2.14.2";
+    /// Deleting a message with its bytes tells consumers a wrong subject, so those with filters do not hear of it.
+    EraseLosesSubject "erase-loses-subject"
+        [(2, 10, 28)..(2, 11, 0), (2, 11, 2)..(2, 11, 12), (2, 12, 0)..(2, 12, 3)]
+        "nats-server PR 7601, first tags v2.11.12 and v2.12.3; server/filestore.go removeMsg of v2.10.27, v2.10.28, v2.11.1 and v2.11.2";
+    /// In a file stream, the search for the first message from a time on stumbles over gaps: start times and message ids after a restart go
+    /// wrong.
+    TimeSearchStumblesInFile "time-search-stumbles-in-file"
+        [(2, 11, 10)..(2, 11, 12), (2, 12, 1)..(2, 12, 4)]
+        "nats-server PRs 7357 and 7751, tags v2.11.10, v2.11.12, v2.12.1 and v2.12.4";
+    /// The same in a memory stream.
+    TimeSearchStumblesInMemory "time-search-stumbles-in-memory"
+        [(2, 10, 0)..(2, 11, 12), (2, 12, 0)..(2, 12, 4)]
+        "nats-server PR 7751, first tags v2.11.12 and v2.12.4";
+    /// A start time after the only message of a memory stream passes over it; before, it was delivered.
+    TimeSearchPassesOnlyMessage "time-search-passes-only-message"
+        [(2, 11, 4)..]
+        "nats-server commit b553a52f3, first tag v2.11.4";
+    /// Per-message TTLs are known: a stream's configuration says whether they are allowed, and where they are not, a message with one is
+    /// refused (10165, 10166).
+    MessageTtls "message-ttls"
+        [(2, 11, 0)..]
+        "nats-server PRs 6272 and 6370, first tag v2.11.0";
 }
 
 /// The rules of one version. A version newer than the table has the newest rules.

@@ -217,6 +217,7 @@ mod tests {
             max_msg_size: -1,
             num_replicas: 1,
             duplicate_window: crate::Duration::from_secs(120),
+            allow_msg_ttl: Some(false),
             ..StreamConfig::default()
         };
         let at = WallTime::from_unix_nanos(0);

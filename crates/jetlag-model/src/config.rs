@@ -184,7 +184,8 @@ pub struct StreamConfig {
     /// Caps for consumers.
     pub consumer_limits: ConsumerLimits,
     /// `Nats-TTL` is obeyed. Unknown before 2.11.
-    pub allow_msg_ttl: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub allow_msg_ttl: Option<bool>,
     /// Free pairs; those starting with `_nats.` are the server's own.
     #[serde(skip_serializing_if = "is_default")]
     pub metadata: BTreeMap<String, String>,

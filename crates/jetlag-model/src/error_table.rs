@@ -124,6 +124,12 @@ fixed! {
     consumer_already_exists = 400/10148 "consumer already exists";
     /// `action: update` and there is none.
     consumer_does_not_exist = 400/10149 "consumer does not exist";
+    /// A subject for an expected sequence, and no expected sequence.
+    expected_subject_without_sequence = 400/10193 "missing sequence for expected last sequence per subject";
+    /// A time to live that can not be read.
+    message_ttl_invalid = 400/10165 "invalid per-message TTL";
+    /// A message with a time to live in a stream that allows none.
+    message_ttl_disabled = 400/10166 "per-message TTL is disabled";
     /// ack_wait below zero.
     ack_wait_negative = 400/10183 "consumer ack wait needs to be positive";
     /// A backoff step below zero.
@@ -163,9 +169,10 @@ worded! {
 }
 
 impl ApiError {
-    /// A body that is not JSON or not of the right shape.
-    pub fn invalid_json(error: &str) -> ApiError {
-        ApiError { code: 400, err_code: 10025, description: format!("invalid JSON: {error}").into() }
+    /// A body that is not JSON or not of the right shape. Servers before 2.11 do not say what is wrong with it.
+    pub fn invalid_json(error: Option<&str>) -> ApiError {
+        let description = error.map_or(Cow::Borrowed("invalid JSON"), |error| format!("invalid JSON: {error}").into());
+        ApiError { code: 400, err_code: 10025, description }
     }
 
     /// Pulling from a work queue without acknowledgements. Servers before 2.11 say less.

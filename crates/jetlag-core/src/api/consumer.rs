@@ -19,7 +19,7 @@ impl Core {
         durable: bool,
         body: &[u8],
     ) -> Result<ApiAnswer, ApiError> {
-        let create = CreateConsumerRequest::decode(body, self.rules.has(Rule::StrictJson)).map_err(|error| refused(&error))?;
+        let create = CreateConsumerRequest::decode(body, self.rules.has(Rule::StrictJson)).map_err(|error| refused(&error, self.rules))?;
         if create.stream_name != stream {
             return Err(ApiError::stream_name_mismatch());
         }

@@ -7,6 +7,7 @@ mod stream;
 use jetlag_model::{ApiAnswer, ApiError, ApiRequest, DecodeError, Json, Message, Now};
 
 use crate::core::Core;
+use crate::rules::{Rule, Rules};
 
 /// Requests that a real server answers and this simulator does not, by the beginning of what follows `$JS.API.`.
 const NOT_MODELLED: &[&str] = &[
@@ -70,13 +71,16 @@ impl Core {
 }
 
 /// Reads a body, or says what is wrong with it as the server does.
-fn decode<T: Json>(body: &[u8], strict: bool) -> Result<T, ApiError> {
-    T::decode(body, strict).map_err(|error| refused(&error))
+fn decode<T: Json>(body: &[u8], rules: Rules) -> Result<T, ApiError> {
+    T::decode(body, rules.has(Rule::StrictJson)).map_err(|error| refused(&error, rules))
 }
 
-fn refused(error: &DecodeError) -> ApiError {
+fn refused(error: &DecodeError, rules: Rules) -> ApiError {
     match error {
         DecodeError::NotModelled(field) => ApiError::not_modelled(field),
-        DecodeError::Invalid(_) | DecodeError::UnknownField(_) => ApiError::invalid_json(&error.to_string()),
+        DecodeError::Invalid(_) | DecodeError::UnknownField(_) if rules.has(Rule::InvalidJsonSaysWhy) => {
+            ApiError::invalid_json(Some(&error.to_string()))
+        }
+        DecodeError::Invalid(_) | DecodeError::UnknownField(_) => ApiError::invalid_json(None),
     }
 }

@@ -8,20 +8,15 @@ use jetlag_model::{
 use super::{decode, metadata};
 use crate::Note;
 use crate::core::Core;
-use crate::rules::Rule;
 use crate::stream::{self, Stream};
 
 impl Core {
-    fn strict(&self) -> bool {
-        self.rules.has(Rule::StrictJson)
-    }
-
     pub(super) fn stream(&mut self, name: &str) -> Result<&mut Stream, ApiError> {
         self.streams.get_mut(name).ok_or_else(ApiError::stream_not_found)
     }
 
     fn checked_stream(&self, name: &str, body: &[u8]) -> Result<StreamConfig, ApiError> {
-        let mut config: StreamConfig = decode(body, self.strict())?;
+        let mut config: StreamConfig = decode(body, self.rules)?;
         if config.name != name {
             return Err(ApiError::stream_name_mismatch());
         }
@@ -64,8 +59,9 @@ impl Core {
 
     pub(super) fn update_stream(&mut self, now: Now, name: &str, body: &[u8]) -> Result<ApiAnswer, ApiError> {
         let mut config = self.checked_stream(name, body)?;
+        let rules = self.rules;
         let existing = self.stream(name)?;
-        stream::check_update(&existing.config, &config)?;
+        stream::check_update(&existing.config, &config, rules)?;
         stream::seal(&mut config);
         self.check_overlap(&config)?;
         self.with_stream(now, name, |stream, cx| stream.update(config, cx));
@@ -74,7 +70,7 @@ impl Core {
     }
 
     pub(super) fn stream_info(&mut self, now: Now, name: &str, body: &[u8]) -> Result<ApiAnswer, ApiError> {
-        decode::<StreamInfoRequest>(body, self.strict())?;
+        decode::<StreamInfoRequest>(body, self.rules)?;
         self.tell_stream(now, name, false)
     }
 
@@ -101,7 +97,7 @@ impl Core {
     }
 
     pub(super) fn purge_stream(&mut self, now: Now, name: &str, body: &[u8]) -> Result<ApiAnswer, ApiError> {
-        let purge: PurgeRequest = decode(body, self.strict())?;
+        let purge: PurgeRequest = decode(body, self.rules)?;
         if purge.seq > 0 && purge.keep > 0 {
             return Err(ApiError::bad_request());
         }
@@ -121,7 +117,7 @@ impl Core {
     }
 
     pub(super) fn get_message(&mut self, name: &str, body: &[u8]) -> Result<ApiAnswer, ApiError> {
-        let wanted: MsgGetRequest = decode(body, self.strict())?;
+        let wanted: MsgGetRequest = decode(body, self.rules)?;
         let log = &self.stream(name)?.log;
         let asked = [wanted.seq > 0 && wanted.next_by_subj.is_empty(), !wanted.last_by_subj.is_empty(), !wanted.next_by_subj.is_empty()];
         if asked.iter().filter(|asked| **asked).count() != 1 {
@@ -140,8 +136,8 @@ impl Core {
     }
 
     pub(super) fn delete_message(&mut self, now: Now, name: &str, body: &[u8]) -> Result<ApiAnswer, ApiError> {
-        let wanted: MsgGetRequest = decode(body, self.strict())?;
-        self.with_stream(now, name, |stream, cx| stream.delete_message(StreamSeq(wanted.seq), cx))
+        let wanted: MsgGetRequest = decode(body, self.rules)?;
+        self.with_stream(now, name, |stream, cx| stream.delete_message(StreamSeq(wanted.seq), !wanted.no_erase, cx))
             .ok_or_else(ApiError::stream_not_found)??;
         Ok(ApiAnswer::Success)
     }

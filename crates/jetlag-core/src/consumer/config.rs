@@ -101,7 +101,7 @@ fn check(config: &ConsumerConfig, stream: &StreamConfig, rules: Rules) -> Result
     if limits.inactive_threshold > Duration::ZERO && config.inactive_threshold > limits.inactive_threshold {
         return Err(ApiError::inactive_threshold_exceeds(limits.inactive_threshold));
     }
-    check_filters(config)?;
+    check_filters(config, rules)?;
     check_start(config)?;
     if !config.sample_freq.is_empty() {
         let number = config.sample_freq.strip_suffix('%').unwrap_or(&config.sample_freq);
@@ -171,7 +171,7 @@ fn check_pull(config: &ConsumerConfig, stream: &StreamConfig, rules: Rules) -> R
     Ok(())
 }
 
-fn check_filters(config: &ConsumerConfig) -> Result<(), ApiError> {
+fn check_filters(config: &ConsumerConfig, rules: Rules) -> Result<(), ApiError> {
     if !config.filter_subject.is_empty() && !config.filter_subjects.is_empty() {
         return Err(ApiError::duplicate_filters());
     }
@@ -186,7 +186,10 @@ fn check_filters(config: &ConsumerConfig) -> Result<(), ApiError> {
         if !is_valid_filter(filter) {
             return Err(ApiError::stream_invalid_config("invalid subject"));
         }
-        if filters.iter().enumerate().any(|(other, wider)| other != index && is_subset_of(filter, wider)) {
+        let collides = |other| {
+            if rules.has(Rule::CrossingFiltersAccepted) { is_subset_of(filter, other) } else { filters_overlap(filter, other) }
+        };
+        if filters.iter().enumerate().any(|(at, other)| at != index && collides(other)) {
             return Err(ApiError::overlapping_filters());
         }
     }

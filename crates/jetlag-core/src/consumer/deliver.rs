@@ -8,7 +8,7 @@ use jetlag_model::{AckToken, Address, DeliveryCount, Headers, Message, SequenceP
 use super::{Consumer, UNACKNOWLEDGED_DELETED, waiting};
 use crate::Note;
 use crate::context::Context;
-use crate::rules::Rule;
+use crate::rules::{Rule, Rules};
 use crate::stream::{Log, LogEntry};
 
 /// What the loop found.
@@ -60,7 +60,7 @@ impl Consumer {
             if let Some(max) = self.max_deliver(cx.rules)
                 && count > max
             {
-                self.exhaust(seq, count - 1, count - 1, count == max + 1, cx);
+                self.exhaust(seq, count - 1, count, count == max + 1, cx);
                 self.redelivered.insert(seq, count - 1);
                 continue;
             }
@@ -81,7 +81,13 @@ impl Consumer {
             return Next::Stalled;
         }
         if let Some(seq) = self.chosen.pop_front() {
-            self.next_stream = if self.chosen.is_empty() { self.resume.next() } else { seq.next() };
+            self.next_stream = if self.chosen.is_empty() {
+                self.resume.next()
+            } else if cx.rules.has(Rule::LastPerSubjectFollowsGaps) {
+                seq.next()
+            } else {
+                self.next_stream.next()
+            };
             return if log.entry(seq).is_some() { Next::Message(seq, 1) } else { Next::Gap };
         }
         match log.next_matching(self.config.filters(), self.next_stream) {
@@ -120,7 +126,7 @@ impl Consumer {
         } else {
             let size = (entry.subject.len() + token.to_string().len()) as u64 + message.size();
             let Some(chosen) = self.choose_waiting(i64::try_from(size).unwrap_or(i64::MAX), cx) else {
-                self.take_back(entry.seq, count);
+                self.take_back(entry.seq, count, cx.rules);
                 return false;
             };
             if chosen.missing <= 0 && chosen.bytes > 0 {
@@ -152,21 +158,25 @@ impl Consumer {
     }
 
     /// Nobody was there: the message goes back to where it came from.
-    fn take_back(&mut self, seq: StreamSeq, count: u64) {
+    fn take_back(&mut self, seq: StreamSeq, count: u64, rules: Rules) {
         if count == 1 && seq == self.next_stream.prev() {
             self.next_stream = self.next_stream.prev();
             self.num_pending += 1;
         } else {
-            self.uncount(seq);
+            self.uncount(seq, rules);
             self.queue.push(seq);
         }
     }
 
     /// One redelivery less.
-    fn uncount(&mut self, seq: StreamSeq) {
+    fn uncount(&mut self, seq: StreamSeq, rules: Rules) {
         match self.redelivered.get(&seq).copied() {
             Some(count) if count > 1 => {
                 self.redelivered.insert(seq, count - 1);
+            }
+            // Older servers count one below zero, and the next expiry takes that for more deliveries than any limit allows.
+            None if !rules.has(Rule::FailedDeliveryKeepsCount) => {
+                self.redelivered.insert(seq, u64::MAX);
             }
             _ => {
                 self.redelivered.remove(&seq);
@@ -203,12 +213,7 @@ impl Consumer {
     /// A delivery met nobody after all: somebody went away between being chosen and being sent to.
     pub(crate) fn not_delivered(&mut self, seq: StreamSeq, reply: &str, log: &Log, cx: &mut Context) {
         cx.note(Note::Undelivered { at: self.at(), stream_seq: seq });
-        if self.redelivered.contains_key(&seq) || cx.rules.has(Rule::FailedDeliveryKeepsCount) {
-            self.uncount(seq);
-        } else {
-            // Older servers count one below zero, and the next expiry takes that for more deliveries than any limit allows.
-            self.redelivered.insert(seq, u64::MAX);
-        }
+        self.uncount(seq, cx.rules);
         if self.config.is_push() {
             self.active = false;
             self.interest_changed(log, cx);

@@ -4,12 +4,12 @@ use jetlag_model::{ConsumerInfo, SequenceInfo, SequencePair};
 
 use super::Consumer;
 use crate::context::Context;
-use crate::rules::Rule;
+use crate::rules::{Rule, Rules};
 use crate::stream::Log;
 
 impl Consumer {
     pub(crate) fn info(&mut self, log: &Log, cx: &mut Context) -> ConsumerInfo {
-        self.clamp_pending(log);
+        self.correct_pending(log, cx.rules);
         let memory = SequencePair { consumer_seq: self.next_consumer.prev(), stream_seq: self.next_stream.prev() };
         let (delivered, floor) = if cx.rules.has(Rule::InfoFromStore) {
             (if self.on_disk || self.store.has_state() { self.store.delivered() } else { memory }, self.store.floor())
@@ -34,8 +34,13 @@ impl Consumer {
     }
 
     /// An info request also corrects the count: there are never more than the stream could hold.
-    fn clamp_pending(&mut self, log: &Log) {
-        if self.next_stream > log.last_seq() {
+    fn correct_pending(&mut self, log: &Log, rules: Rules) {
+        let at_end = self.next_stream > log.last_seq();
+        if !rules.has(Rule::InfoClampsPending) {
+            if (at_end && self.num_pending() > 0) || self.num_pending() > log.len() {
+                self.count_pending(log);
+            }
+        } else if at_end {
             self.num_pending = 0;
         } else {
             let most = log.len().min(log.last_seq().0 - self.next_stream.0 + 1);

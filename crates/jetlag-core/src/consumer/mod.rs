@@ -62,6 +62,8 @@ pub(crate) struct Consumer {
     queue: RedeliveryQueue,
     /// The one ack-wait timer.
     timer: Option<Time>,
+    /// When the server's own timer fires, though it may find nothing.
+    alarm: Option<Time>,
 
     waiting: VecDeque<Waiting>,
     /// When waiting requests were last swept.
@@ -116,7 +118,9 @@ impl Consumer {
         consumer.redelivered = stored.state.redelivered().clone();
         consumer.store = stored.state;
         consumer.announce(log, cx);
-        consumer.sweep(log, cx);
+        if !consumer.pending.is_empty() {
+            consumer.sweep(log, cx);
+        }
         consumer
     }
 
@@ -134,6 +138,7 @@ impl Consumer {
             redelivered: BTreeMap::new(),
             queue: RedeliveryQueue::default(),
             timer: None,
+            alarm: None,
             waiting: VecDeque::new(),
             swept: None,
             num_pending: 0,
@@ -211,8 +216,11 @@ impl Consumer {
             self.inactive = None;
             self.touch(cx.now);
         }
-        if old.filters() != self.config.filters() {
+        let new_filters = old.filters() != self.config.filters();
+        if new_filters {
             self.deaf = self.config.filters().is_empty();
+        }
+        if new_filters || !cx.rules.has(Rule::UpdateKeepsPending) {
             self.count_pending(log);
         }
         self.run(log, cx);
@@ -287,7 +295,9 @@ impl Consumer {
         // The queue loses all but what is still to come: a surviving message waits for its deadline again.
         self.queue.retain_from(self.next_stream);
         self.overwrite_store(cx.now.mono);
+        let alarm = self.alarm;
         self.arm(cx.now, cx.rules);
+        self.alarm = alarm;
         cx.note(Note::Forgotten { at: self.at(), ack_floor: self.floor });
         self.run(log, cx);
     }

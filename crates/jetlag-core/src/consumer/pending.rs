@@ -1,7 +1,7 @@
 //! The ack-wait timer: one a consumer, which sweeps all unsettled messages, because that its effects come in batches can be seen. Rules of
 //! `checkPending`, `trackPending` and `hasMaxDeliveries` (`server/consumer.go`, 2.15).
 
-use jetlag_model::{Advisory, ConsumerSeq, Duration, Now, StreamSeq};
+use jetlag_model::{Advisory, ConsumerSeq, Duration, Now, StreamSeq, WallTime};
 
 use super::{Consumer, Pending, never_expires};
 use crate::Note;
@@ -21,17 +21,57 @@ impl Consumer {
         if self.timer.is_none_or(|timer| due < timer) {
             self.timer = Some(due);
         }
+        if self.alarm.is_none_or(|alarm| due < alarm) {
+            self.alarm = Some(due);
+        }
     }
 
     /// Sets the timer to the first ack deadline of a message that is not queued already. The server's timer also fires in between and finds
-    /// nothing; that can not be seen, so it is left out, and an idle consumer does no work.
+    /// nothing, which is left out, so that an idle consumer does no work; where that can be seen, [`Consumer::catch_up`] makes up for it.
     pub(super) fn arm(&mut self, now: Now, rules: Rules) {
         if never_expires(&self.config, rules) {
             self.timer = None;
             return;
         }
+        self.alarm = self.alarm.map(|_| now.mono + self.alarm_after(now.wall));
         let due = self.pending.iter().filter(|(seq, _)| !self.queue.contains(**seq)).map(|(seq, pending)| pending.stamp + self.wait(*seq));
         self.timer = due.min().map(|due| now.mono + due.since(now.wall).max(Duration::ZERO));
+    }
+
+    /// How long after `at` the server's timer fires again: with the next deadline, and at the latest after ack_wait or the longest backoff.
+    fn alarm_after(&self, at: WallTime) -> Duration {
+        let (period, rest) = self.alarm_period(at);
+        rest.map_or(period, |rest| period.min(rest))
+    }
+
+    /// The time between two alarms that find nothing, and the time until the next deadline.
+    fn alarm_period(&self, at: WallTime) -> (Duration, Option<Duration>) {
+        let backoff = &self.config.backoff;
+        let longest = backoff.last().copied().unwrap_or(self.config.ack_wait);
+        let redeliveries = |seq| self.redelivered.get(seq).map_or(0, |count| usize::try_from(*count).unwrap_or(usize::MAX));
+        let next_step = |seq| backoff.get(redeliveries(seq).saturating_add(1)).copied().unwrap_or(longest);
+        let period = self.pending.keys().map(next_step).min().unwrap_or(longest).min(longest);
+        let rests = self.pending.iter().map(|(seq, pending)| self.wait(*seq) - at.since(pending.stamp));
+        (period.max(Duration::from_millis(1)), rests.filter(|rest| *rest > Duration::ZERO).min())
+    }
+
+    /// Makes up for what the timer did since anybody looked: where exhaustion leaves the ack floor behind, the timer moves it as soon as it
+    /// finds nothing unsettled.
+    pub(crate) fn catch_up(&mut self, now: Now, rules: Rules) {
+        if rules.has(Rule::ExhaustionMovesFloor) {
+            return;
+        }
+        while let Some(alarm) = self.alarm.filter(|alarm| *alarm <= now.mono) {
+            if self.pending.is_empty() {
+                self.alarm = None;
+                self.settle_floor();
+                return;
+            }
+            let passed = now.mono.since(alarm);
+            let (period, rest) = self.alarm_period(now.wall - passed);
+            let quiet = rest.map_or(passed, |rest| passed.min(rest));
+            self.alarm = Some(alarm + rest.filter(|rest| *rest < period).unwrap_or(period * (quiet.as_nanos() / period.as_nanos()).max(1)));
+        }
     }
 
     /// The timer fires: every message past its deadline is queued, in the stream's order, or used up max_deliver.
@@ -59,9 +99,11 @@ impl Consumer {
         self.queue_expired(&expired, cx);
         if self.pending.is_empty() {
             self.timer = None;
+            self.alarm = None;
             self.queue.clear();
             self.settle_floor();
         } else {
+            self.alarm = Some(cx.now.mono);
             self.arm(cx.now, cx.rules);
         }
         if dropped {
@@ -76,6 +118,7 @@ impl Consumer {
         let expired: Vec<_> = candidates.into_iter().filter(|seq| !self.exhausted_by_timer(*seq, cx)).collect();
         self.queue_expired(&expired, cx);
         self.arm(cx.now, cx.rules);
+        self.alarm = Some(cx.now.mono + self.config.ack_wait);
     }
 
     /// Queues expired messages. Their stamps move together, the lowest sequence to now: that keeps their distances for a next time.
@@ -101,7 +144,9 @@ impl Consumer {
         if count < max {
             return false;
         }
-        self.exhaust(seq, redeliveries.wrapping_add(1), count, count == max, cx);
+        // Where the floor stays behind, the stored copy hears of one delivery less, and keeps the message as unsettled.
+        let stored_count = if cx.rules.has(Rule::ExhaustionMovesFloor) { count.saturating_add(1) } else { count };
+        self.exhaust(seq, redeliveries.wrapping_add(1), stored_count, count == max, cx);
         self.redelivered.insert(seq, count);
         true
     }
@@ -116,9 +161,11 @@ impl Consumer {
             cx.advise(&self.stream, &self.name, &Advisory::MaxDeliver { stream_seq: seq, deliveries: told });
         }
         if let Some(pending) = self.pending.remove(&seq) {
-            self.store.update_delivered(cx.now.mono, &self.config, pending.first, seq, stored_count.saturating_add(1), pending.stamp);
+            self.store.update_delivered(cx.now.mono, &self.config, pending.first, seq, stored_count, pending.stamp);
             self.last_delivery = Some(cx.now.wall);
-            self.move_floor(pending.first, seq);
+            if cx.rules.has(Rule::ExhaustionMovesFloor) {
+                self.move_floor(pending.first, seq);
+            }
         }
         self.queue.remove(seq);
         cx.note(Note::Exhausted { at: self.at(), stream_seq: seq, deliveries, advised });

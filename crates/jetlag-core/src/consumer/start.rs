@@ -17,7 +17,7 @@ impl Consumer {
             DeliverPolicy::Last => self.config.filters().iter().filter_map(|filter| log.last_matching(filter)).max().unwrap_or_default(),
             DeliverPolicy::New => last.next(),
             DeliverPolicy::ByStartSequence => StreamSeq(self.config.opt_start_seq),
-            DeliverPolicy::ByStartTime => self.config.opt_start_time.and_then(|time| log.first_since(time)).unwrap_or(last.next()),
+            DeliverPolicy::ByStartTime => self.config.opt_start_time.map_or(last.next(), |time| log.first_since(time, rules)),
             DeliverPolicy::LastPerSubject => {
                 self.chosen = log.last_of_each(self.config.filters()).into();
                 self.resume = last;
@@ -32,11 +32,10 @@ impl Consumer {
             start = first;
         }
         self.next_stream = StreamSeq(start.0.max(1));
-        let before = self.next_stream.prev();
-        if rules.has(Rule::FloorBeginsBeforeStart) {
-            self.floor = SequencePair { consumer_seq: ConsumerSeq(0), stream_seq: before };
-            self.store = ConsumerStore::starting(before);
-        }
+        let before = SequencePair { consumer_seq: ConsumerSeq(0), stream_seq: self.next_stream.prev() };
+        // The copy in memory is read from the stored one.
+        self.floor = if rules.has(Rule::FloorBeginsBeforeStart) { before } else { SequencePair::default() };
+        self.store = ConsumerStore::starting(before, self.floor);
     }
 
     /// Counts what is before the consumer, from the messages themselves.

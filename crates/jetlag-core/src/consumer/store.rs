@@ -74,10 +74,9 @@ struct Change {
 }
 
 impl ConsumerStore {
-    /// A new consumer that starts behind `before`.
-    pub(crate) fn starting(before: StreamSeq) -> ConsumerStore {
-        let pair = SequencePair { consumer_seq: ConsumerSeq(0), stream_seq: before };
-        ConsumerStore { state: State { delivered: pair, floor: pair, ..State::default() }, ..ConsumerStore::default() }
+    /// A new consumer that starts behind `delivered`.
+    pub(crate) fn starting(delivered: SequencePair, floor: SequencePair) -> ConsumerStore {
+        ConsumerStore { state: State { delivered, floor, ..State::default() }, ..ConsumerStore::default() }
     }
 
     /// Whether anything was ever written.

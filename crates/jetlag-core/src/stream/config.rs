@@ -36,23 +36,23 @@ pub(crate) fn checked(mut config: StreamConfig, rules: Rules) -> Result<StreamCo
     for limit in [&mut config.max_msgs, &mut config.max_bytes, &mut config.max_msgs_per_subject, &mut config.max_consumers] {
         normalise(limit, rules);
     }
-    if config.max_msg_size == 0 || config.max_msg_size < -1 {
+    if config.max_msg_size == 0 || (config.max_msg_size < -1 && rules.has(Rule::NegativeNumbersNormalised)) {
         config.max_msg_size = -1;
     }
-    if config.max_age.is_negative() {
+    if config.max_age.is_negative() && rules.has(Rule::NegativeMaxAgeNamed) {
         return invalid("max age can not be negative");
     }
-    if config.max_age != Duration::ZERO && config.max_age < SHORTEST {
+    if config.max_age > Duration::ZERO && config.max_age < SHORTEST {
         return invalid("max age needs to be >= 100ms");
     }
     if config.duplicate_window.is_zero() {
         config.duplicate_window =
-            if config.max_age > Duration::ZERO && config.max_age < DUPLICATE_WINDOW { config.max_age } else { DUPLICATE_WINDOW };
+            if !config.max_age.is_zero() && config.max_age < DUPLICATE_WINDOW { config.max_age } else { DUPLICATE_WINDOW };
     }
     if config.duplicate_window.is_negative() {
         return invalid("duplicates window can not be negative");
     }
-    if config.max_age > Duration::ZERO && config.duplicate_window > config.max_age {
+    if !config.max_age.is_zero() && config.duplicate_window > config.max_age {
         return invalid("duplicates window can not be larger then max age");
     }
     if config.duplicate_window < SHORTEST {
@@ -72,33 +72,56 @@ pub(crate) fn checked(mut config: StreamConfig, rules: Rules) -> Result<StreamCo
     if config.subjects.is_empty() {
         config.subjects.push(config.name.clone());
     }
-    for (index, subject) in config.subjects.iter().enumerate() {
-        if !is_valid_filter(subject) {
-            return invalid("invalid subject");
-        }
-        if subject == ">" && !config.no_ack {
-            return invalid("capturing all subjects requires no-ack to be true");
-        }
-        if !config.no_ack {
-            let collides = |system: &str| filters_overlap(subject, system);
-            if ["$JS.>", "$JSC.>", "$NRG.>"].into_iter().any(collides) && !is_subset_of(subject, "$JS.EVENT.>") {
-                return invalid("subjects that overlap with jetstream api require no-ack to be true");
-            }
-            if collides("$SYS.>") && !is_subset_of(subject, "$SYS.ACCOUNT.>") {
-                return invalid("subjects that overlap with system api require no-ack to be true");
-            }
-        }
-        if let Some(other) = config.subjects[index + 1..].iter().find(|other| filters_overlap(subject, other)) {
-            return Err(ApiError::stream_invalid_config(format!("subject {subject:?} overlaps with {other:?}")));
-        }
-    }
-    if config.allow_msg_ttl {
+    check_subjects(&config, rules)?;
+    config.allow_msg_ttl = rules.has(Rule::MessageTtls).then(|| config.allow_msg_ttl.unwrap_or(false));
+    if config.allow_msg_ttl == Some(true) {
         return Err(ApiError::not_modelled("allow_msg_ttl"));
     }
     if config.num_replicas > 1 {
         return Err(ApiError::replicas_not_supported());
     }
     Ok(config)
+}
+
+fn check_subjects(config: &StreamConfig, rules: Rules) -> Result<(), ApiError> {
+    let invalid = |text: &'static str| Err(ApiError::stream_invalid_config(text));
+    let in_order = rules.has(Rule::OverlapsFoundInOrder);
+    let within = |subject: &str, system: &str| {
+        if rules.has(Rule::ApiSubjectsMayNotBeTouched) { filters_overlap(subject, system) } else { is_subset_of(subject, system) }
+    };
+    let api: &[&str] = if rules.has(Rule::ApiSubjectsMayNotBeTouched) { &["$JS.>", "$JSC.>", "$NRG.>"] } else { &["$JS.>", "$JSC.>"] };
+    for (index, subject) in config.subjects.iter().enumerate() {
+        if !is_valid_filter(subject) {
+            return invalid("invalid subject");
+        }
+        if !in_order && config.subjects[..index].contains(subject) {
+            return invalid("duplicate subjects detected");
+        }
+        if subject == ">" && !config.no_ack {
+            return invalid("capturing all subjects requires no-ack to be true");
+        }
+        if !config.no_ack {
+            if api.iter().any(|system| within(subject, system)) && !is_subset_of(subject, "$JS.EVENT.>") {
+                return invalid("subjects that overlap with jetstream api require no-ack to be true");
+            }
+            if within(subject, "$SYS.>") && !is_subset_of(subject, "$SYS.ACCOUNT.>") {
+                return invalid("subjects that overlap with system api require no-ack to be true");
+            }
+        }
+        if in_order {
+            check_own_overlap(config, index)?;
+        }
+    }
+    (0..config.subjects.len()).filter(|_| !in_order).try_for_each(|index| check_own_overlap(config, index))
+}
+
+/// Refuses a stream whose subject number `index` would take messages of a later one.
+fn check_own_overlap(config: &StreamConfig, index: usize) -> Result<(), ApiError> {
+    let subject = &config.subjects[index];
+    match config.subjects[index + 1..].iter().find(|other| filters_overlap(subject, other)) {
+        Some(other) => Err(ApiError::stream_invalid_config(format!("subject {subject:?} overlaps with {other:?}"))),
+        None => Ok(()),
+    }
 }
 
 /// A limit of 0 means none, as does one below -1 from 2.12 on.
@@ -114,8 +137,11 @@ pub(crate) fn is_valid_name(name: &str) -> bool {
 }
 
 /// Refuses what an update may not change.
-pub(crate) fn check_update(old: &StreamConfig, new: &StreamConfig) -> Result<(), ApiError> {
+pub(crate) fn check_update(old: &StreamConfig, new: &StreamConfig, rules: Rules) -> Result<(), ApiError> {
     let refuse = |text: &'static str| Err(ApiError::stream_update(text));
+    if old.max_consumers != new.max_consumers && !rules.has(Rule::MaxConsumersUpdatable) {
+        return refuse("stream configuration update can not change MaxConsumers");
+    }
     if old.storage != new.storage {
         return refuse("stream configuration update can not change storage type");
     }

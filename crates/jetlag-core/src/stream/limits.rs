@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use jetlag_model::{ApiError, DiscardPolicy, Duration, Message, Now, Time};
+use jetlag_model::{ApiError, DiscardPolicy, Duration, Message, Now, StreamConfig, Time};
 
 use super::{LogEntry, Stream};
 use crate::Removal;
@@ -47,12 +47,14 @@ impl Stream {
         self.announce_removed(&removed, Removal::Limit, cx);
     }
 
-    /// The same for all subjects, after the limits changed.
-    pub(super) fn enforce_new_limits(&mut self, cx: &mut Context) {
+    /// The same for all subjects, after the limits changed from those of `old`.
+    pub(super) fn enforce_new_limits(&mut self, old: &StreamConfig, cx: &mut Context) {
         let mut removed = Vec::new();
-        let subjects: BTreeSet<_> = self.log.entries().map(|entry| entry.subject.clone()).collect();
-        for subject in subjects {
-            self.evict_of(&subject, &mut removed, cx.now.mono);
+        if limit(old.max_msgs_per_subject).is_some() || cx.rules.has(Rule::FirstSubjectLimitEvicts) {
+            let subjects: BTreeSet<_> = self.log.entries().map(|entry| entry.subject.clone()).collect();
+            for subject in subjects {
+                self.evict_of(&subject, &mut removed, cx.now.mono);
+            }
         }
         self.evict_first(&mut removed, cx.now.mono);
         self.announce_removed(&removed, Removal::Limit, cx);

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use jetlag_model::{Headers, Message, Payload, StorageType, StreamSeq, Time, WallTime, is_valid_literal, matches};
 
+use crate::rules::{Rule, Rules};
 use crate::stored::{Lost, kept};
 
 /// A stored message.
@@ -184,9 +185,34 @@ impl Log {
         self.entries.range(from..).filter(|(_, entry)| accepts(filters, &entry.subject)).count() as u64
     }
 
-    /// The first message stored at `time` or later.
-    pub(crate) fn first_since(&self, time: WallTime) -> Option<StreamSeq> {
-        self.entries.values().find(|entry| entry.time >= time).map(|entry| entry.seq)
+    /// The first message stored at `time` or later, or the place behind the last one. Rules of `GetSeqFromTime` (`server/memstore.go`,
+    /// `server/filestore.go`).
+    pub(crate) fn first_since(&self, time: WallTime, rules: Rules) -> StreamSeq {
+        let found = self.entries.values().find(|entry| entry.time >= time).map(|entry| entry.seq);
+        let (first, last) = (self.ends.first_seq, self.ends.last_seq);
+        let at = |offset: u64| StreamSeq(first.0 + offset);
+        match self.storage {
+            StorageType::Memory if found.is_none() && self.entries.len() == 1 && !rules.has(Rule::TimeSearchPassesOnlyMessage) => first,
+            StorageType::Memory if rules.has(Rule::TimeSearchStumblesInMemory) && found.is_some() => at(self.bisect(self.len(), time)),
+            StorageType::File if rules.has(Rule::TimeSearchStumblesInFile) && self.ends.last_time.is_some_and(|last| last >= time) => {
+                let places = (last.0 + 1).saturating_sub(first.0);
+                // Nothing found is place 0: the beginning for a consumer, nothing at all for message ids.
+                Some(self.bisect(places, time)).filter(|offset| *offset < places).map_or(StreamSeq(0), at)
+            }
+            StorageType::Memory | StorageType::File => found.unwrap_or(last.next()),
+        }
+    }
+
+    /// The search of the versions that stumble: it bisects the first `places` places as if there were no gaps among them, where a gap looks
+    /// like a message that is too old.
+    fn bisect(&self, places: u64, time: WallTime) -> u64 {
+        let (mut from, mut to) = (0, places);
+        while from < to {
+            let middle = from.midpoint(to);
+            let late_enough = self.entry(StreamSeq(self.ends.first_seq.0 + middle)).is_some_and(|entry| entry.time >= time);
+            if late_enough { to = middle } else { from = middle + 1 }
+        }
+        from
     }
 
     /// Appends a message and says where.

@@ -18,8 +18,12 @@ pub(crate) use log::{Log, LogEntry, accepts};
 
 use crate::consumer::Consumer;
 use crate::context::Context;
+use crate::rules::Rule;
 use crate::stored::{LostTail, StoredStream};
 use crate::{Note, Removal};
+
+/// Stands for random bytes: no literal filter is like it.
+const NOISE: &str = "\0";
 
 #[derive(Clone, Debug)]
 pub(crate) struct Stream {
@@ -64,7 +68,9 @@ impl Stream {
     pub(crate) fn recover(stored: StoredStream, order: u64, cx: &mut Context) -> Stream {
         let mut stream = Stream::with_log(stored.config, order, stored.created, stored.log);
         cx.note(Note::StreamCreated { config: Box::new(stream.config.clone()) });
-        for entry in stream.log.entries() {
+        let since = stream.log.first_since(cx.now.wall - stream.config.duplicate_window, cx.rules);
+        let remembered = stream.log.entries().filter(|entry| since > StreamSeq(0) && entry.seq >= since);
+        for entry in remembered {
             if let Some(id) = entry.headers.as_ref().and_then(|headers| headers.get(publish::MSG_ID)) {
                 stream.dedup.remember(id, entry.seq, entry.time);
             }
@@ -123,6 +129,7 @@ impl Stream {
         f: impl FnOnce(&mut Consumer, &Log, &mut Context) -> R,
     ) -> Option<R> {
         let consumer = self.consumers.get_mut(name)?;
+        consumer.catch_up(cx.now, cx.rules);
         let result = f(consumer, &self.log, cx);
         if self.config.retention == RetentionPolicy::Limits {
             consumer.released().clear();
@@ -141,15 +148,15 @@ impl Stream {
         }
     }
 
-    /// Deletes one message.
-    pub(crate) fn delete_message(&mut self, seq: StreamSeq, cx: &mut Context) -> Result<(), ApiError> {
+    /// Deletes one message, and `erase`s its bytes.
+    pub(crate) fn delete_message(&mut self, seq: StreamSeq, erase: bool, cx: &mut Context) -> Result<(), ApiError> {
         if self.config.sealed {
             return Err(ApiError::stream_sealed());
         }
         if self.config.deny_delete {
             return Err(ApiError::message_delete_failed("message delete not permitted"));
         }
-        let Some(entry) = self.log.remove(cx.now.mono, seq) else {
+        let Some(mut entry) = self.log.remove(cx.now.mono, seq) else {
             // A file store tells where it looked; a memory store does not. The first sequence itself is only missing where both are 0.
             return Err(if self.log.is_on_disk() && seq > self.log.last_seq() {
                 ApiError::message_delete_failed("stream store EOF")
@@ -159,6 +166,10 @@ impl Stream {
                 ApiError::sequence_not_found(seq.0)
             });
         };
+        if erase && self.log.is_on_disk() && cx.rules.has(Rule::EraseLosesSubject) {
+            // What consumers are told has been overwritten with noise.
+            entry.subject = NOISE.into();
+        }
         self.announce_removed(&[entry], Removal::Delete, cx);
         Ok(())
     }
@@ -205,7 +216,7 @@ impl Stream {
         if old.retention != self.config.retention {
             self.begin_retention(cx);
         }
-        self.enforce_new_limits(cx);
+        self.enforce_new_limits(&old, cx);
         self.drop_aged(cx);
         cx.advise(&self.name, "", &Advisory::StreamUpdated);
     }

@@ -2,15 +2,18 @@
 
 use std::sync::Arc;
 
-use jetlag_model::{ApiError, Message, PubAck, StreamSeq};
+use jetlag_model::{ApiError, Duration, Message, PubAck, StreamSeq};
 
 use super::Stream;
 use crate::context::Context;
-use crate::rules::Rule;
+use crate::rules::{Rule, Rules};
 use crate::{Note, Removal};
 
 /// The header that makes a message known by an id.
 pub(super) const MSG_ID: &str = "Nats-Msg-Id";
+
+/// The header that says how long a message lives.
+const MSG_TTL: &str = "Nats-TTL";
 
 /// Largest header block, bytes.
 const MAX_HEADERS: usize = 65_535;
@@ -19,6 +22,8 @@ const MAX_HEADERS: usize = 65_535;
 enum Fate {
     Stored(StreamSeq),
     Duplicate(StreamSeq),
+    /// Not stored, and nobody is told.
+    Dropped,
 }
 
 impl Stream {
@@ -29,6 +34,7 @@ impl Stream {
             let (seq, duplicate, error) = match &fate {
                 Ok(Fate::Stored(seq)) => (*seq, false, None),
                 Ok(Fate::Duplicate(seq)) => (*seq, true, None),
+                Ok(Fate::Dropped) => return,
                 Err(error) => (StreamSeq(0), false, Some(error.clone())),
             };
             let ack = PubAck { error, stream: self.config.name.clone(), seq, duplicate };
@@ -46,10 +52,14 @@ impl Stream {
         if message.header("Nats-Expected-Stream").is_some_and(|stream| !stream.is_empty() && stream != self.config.name) {
             return Err(ApiError::stream_not_match());
         }
+        let ttl = message.header(MSG_TTL).filter(|ttl| !ttl.is_empty() && cx.rules.has(Rule::MessageTtls));
+        if ttl.is_some_and(is_valid_ttl) {
+            return Err(ApiError::message_ttl_disabled());
+        }
         let id = message.header(MSG_ID).filter(|id| !id.is_empty());
         let sequence_first = cx.rules.has(Rule::ExpectedSequenceBeforeDedup);
         if sequence_first {
-            self.check_expected_sequence(subject, message)?;
+            self.check_expected_sequence(subject, message, cx.rules)?;
         }
         if let Some(id) = id
             && let Some(seq) = self.dedup.find(id, cx.now.wall, self.config.duplicate_window)
@@ -57,12 +67,16 @@ impl Stream {
             return Ok(Fate::Duplicate(seq));
         }
         if !sequence_first {
-            self.check_expected_sequence(subject, message)?;
+            self.check_expected_sequence(subject, message, cx.rules)?;
         }
         if message.header("Nats-Expected-Last-Msg-Id").is_some_and(|expected| !expected.is_empty() && expected != self.last_id) {
             return Err(ApiError::wrong_last_msg_id(&self.last_id));
         }
-        let rollup = self.check_rollup(message)?;
+        let rollup = match self.check_rollup(message, cx.rules) {
+            Ok(rollup) => rollup,
+            Err(Some(error)) => return Err(error),
+            Err(None) => return Ok(Fate::Dropped),
+        };
         if u64::try_from(self.config.max_msg_size).is_ok_and(|limit| message.size() > limit) {
             return Err(ApiError::message_too_large());
         }
@@ -78,6 +92,9 @@ impl Stream {
                 self.roll_up(rollup, subject, seq, cx);
             }
             return Ok(Fate::Stored(seq));
+        }
+        if ttl.is_some() {
+            return Err(ApiError::message_ttl_invalid());
         }
         self.check_room(subject, message, rollup.is_some(), cx.rules)?;
 
@@ -97,15 +114,20 @@ impl Stream {
         }
     }
 
-    fn check_expected_sequence(&self, subject: &str, message: &Message) -> Result<(), ApiError> {
+    fn check_expected_sequence(&self, subject: &str, message: &Message, rules: Rules) -> Result<(), ApiError> {
         // A value that is no number never matches.
         let expected = |name| message.header(name).map(|value| value.parse::<u64>().unwrap_or(u64::MAX));
+        let other = message
+            .header("Nats-Expected-Last-Subject-Sequence-Subject")
+            .filter(|other| !other.is_empty() && rules.has(Rule::ExpectedSequenceOfAnotherSubject));
         if let Some(expected) = expected("Nats-Expected-Last-Subject-Sequence") {
-            let subject = message.header("Nats-Expected-Last-Subject-Sequence-Subject").unwrap_or(subject);
+            let subject = other.unwrap_or(subject);
             let last = self.log.last_matching(subject).unwrap_or_default().0;
             if expected != last {
                 return Err(ApiError::wrong_last_sequence(last));
             }
+        } else if other.is_some() && rules.has(Rule::ExpectedSubjectNeedsSequence) {
+            return Err(ApiError::expected_subject_without_sequence());
         }
         if let Some(expected) = expected("Nats-Expected-Last-Sequence") {
             let last = self.log.last_seq().0;
@@ -116,15 +138,19 @@ impl Stream {
         Ok(())
     }
 
-    fn check_rollup(&self, message: &Message) -> Result<Option<Rollup>, ApiError> {
+    /// An error that is `None` is not told.
+    fn check_rollup(&self, message: &Message, rules: Rules) -> Result<Option<Rollup>, Option<ApiError>> {
         let Some(value) = message.header("Nats-Rollup").filter(|value| !value.is_empty()) else { return Ok(None) };
         if !self.config.allow_rollup_hdrs || self.config.deny_purge {
-            return Err(ApiError::stream_rollup_failed("rollup not permitted"));
+            return Err(Some(ApiError::stream_rollup_failed("rollup not permitted")));
         }
         match value.to_ascii_lowercase().as_str() {
             "sub" => Ok(Some(Rollup::Subject)),
             "all" => Ok(Some(Rollup::All)),
-            other => Err(ApiError::stream_rollup_failed(format!("rollup value invalid: {other:?}"))),
+            other => {
+                let error = ApiError::stream_rollup_failed(format!("rollup value invalid: {other:?}"));
+                Err(rules.has(Rule::InvalidRollupAnswered).then_some(error))
+            }
         }
     }
 
@@ -149,6 +175,12 @@ impl Stream {
             self.each_consumer(cx, |consumer, log, cx| consumer.purged(&filters, log, cx));
         }
     }
+}
+
+/// Whether a time to live can be read: `never`, whole seconds, or a duration of a second or more (`parseMessageTTL`).
+fn is_valid_ttl(text: &str) -> bool {
+    let seconds = || text.parse::<u64>().is_ok_and(|seconds| seconds > 0);
+    text.eq_ignore_ascii_case("never") || seconds() || text.parse::<Duration>().is_ok_and(|ttl| ttl >= Duration::from_secs(1))
 }
 
 enum Rollup {
