@@ -72,9 +72,11 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> anyhow::Result<Ex
         drawn.mutants.iter().for_each(|mutant| println!("{}", mutant.key));
         return Ok(ExitCode::SUCCESS);
     }
-    let timeout = 20 + 5 * copy.test_library(workspace)?.as_secs();
+    let timeout = 60 + 30 * copy.test_library(workspace)?.as_secs();
     let output = workspace.scratch("mutants")?;
     let mut command = cargo_mutants(workspace, &copy);
+    // One scenario that fails is enough.
+    command.env("JETLAG_FIRST_FAILURE", "1");
     // Its own baseline would look for the library's tests in the core.
     command.args(["--in-place", "--baseline", "skip", "--timeout", &timeout.to_string(), "--colors", "never", "--no-times", "--output"]);
     command.arg(&output);
