@@ -168,19 +168,14 @@ impl Consumer {
         }
     }
 
-    /// One redelivery less.
+    /// One redelivery less. Older servers keep counting at nothing, and then below it, which the next expiry takes for more deliveries than
+    /// any limit allows.
     fn uncount(&mut self, seq: StreamSeq, rules: Rules) {
-        match self.redelivered.get(&seq).copied() {
-            Some(count) if count > 1 => {
-                self.redelivered.insert(seq, count - 1);
-            }
-            // Older servers count one below zero, and the next expiry takes that for more deliveries than any limit allows.
-            None if !rules.has(Rule::FailedDeliveryKeepsCount) => {
-                self.redelivered.insert(seq, u64::MAX);
-            }
-            _ => {
-                self.redelivered.remove(&seq);
-            }
+        let count = self.redelivered.get(&seq).copied().unwrap_or(0);
+        if count > 1 || !rules.has(Rule::FailedDeliveryKeepsCount) {
+            self.redelivered.insert(seq, count.wrapping_sub(1));
+        } else {
+            self.redelivered.remove(&seq);
         }
     }
 
