@@ -1,10 +1,12 @@
 //! `jetlag conform`: scenarios on real servers.
 
 mod page;
+mod programs;
 mod show;
 
 use std::ffi::OsString;
 use std::io::Write;
+use std::ops::Range;
 use std::path::PathBuf;
 use std::time::Instant;
 
@@ -24,6 +26,12 @@ pub(crate) struct Arguments {
     /// Scenario files, and directories that hold them.
     #[arg(default_value = DEFAULT_PATHS)]
     paths: Vec<PathBuf>,
+    /// Random programs of these seeds instead of files: from A to before B.
+    #[arg(long, value_name = "A..B", value_parser = programs::seeds, conflicts_with_all = ["paths", "report"])]
+    seeds: Option<Range<u64>>,
+    /// Keeps the smallest form of each program that differs, as a scenario file below this directory.
+    #[arg(long, value_name = "DIR", requires = "seeds")]
+    keep: Option<PathBuf>,
     /// A nats-server: a version such as 2.15.1, which is fetched if need be, a binary, or the nats:// URL of one that runs; `all` is every
     /// version that the simulator is compared with; may be given several times
     /// [default: $JETLAG_NATS_SERVER, nats-server on PATH, the newest one fetched].
@@ -49,13 +57,16 @@ pub(crate) fn run(arguments: &Arguments, _: &mut dyn Write, err: &mut dyn Write)
     let mut options = ConformOptions::new(servers(&arguments.server, err)?);
     options.as_version = arguments.as_version;
     options.jobs = arguments.jobs.map_or(options.jobs, usize::from);
+    let again = again(arguments);
+    if let Some(seeds) = &arguments.seeds {
+        return programs::run(seeds.clone(), &options, arguments.keep.as_deref(), &again, err);
+    }
     let bar = bar();
     let report = conform(&arguments.paths, &options, |progress| {
         bar.set_length(progress.all as u64);
         bar.set_position(progress.done as u64);
     })?;
     bar.finish_and_clear();
-    let again = again(arguments);
     show::write_files(err, &report, &again)?;
     if !arguments.keep_unconfirmed && arguments.as_version.is_none() {
         confirm_files(err, &report)?;

@@ -24,6 +24,7 @@ mod late;
 mod led;
 mod load;
 mod plan;
+mod programs;
 mod ratio;
 pub mod raw;
 mod real;
@@ -37,6 +38,7 @@ pub use conform::{ConformError, ConformOptions, Conformed, FileReport, Progress,
 
 pub use connection::{Arrival, CloseReason, Connection, ConnectionError, ConnectionTag, Event};
 pub use find::{Server, ServerUrl};
+pub use programs::{Played, Programs, Smallest};
 pub use ratio::Ratio;
 pub use raw::{RequestError, Requester};
 pub use real::{RealError, RealServer};

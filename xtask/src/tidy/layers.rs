@@ -4,7 +4,7 @@ use super::tree::{Finding, Tree};
 use crate::command::Package;
 
 /// Every package and its layer; a package depends on lower layers only.
-const LAYERS: [(&str, u8); 13] = [
+const LAYERS: [(&str, u8); 14] = [
     ("jetlag-model", 0),
     ("jetlag-core", 1),
     ("jetlag-fault", 1),
@@ -13,11 +13,12 @@ const LAYERS: [(&str, u8); 13] = [
     ("jetlag-sim", 2),
     ("jetlag-wire", 2),
     ("jetlag-runner", 3),
-    ("jetlag-conform", 4),
-    ("jetlag-benches", 4),
-    ("jetlag", 5),
-    ("jetlag-cli", 5),
-    ("xtask", 6),
+    ("jetlag-program", 4),
+    ("jetlag-conform", 5),
+    ("jetlag-benches", 5),
+    ("jetlag", 6),
+    ("jetlag-cli", 6),
+    ("xtask", 7),
 ];
 
 /// Layers from here up may read clocks, hash, and draw random numbers.

@@ -58,7 +58,9 @@ fn write_file(err: &mut dyn Write, file: &FileReport, width: usize, versions: &[
             Verdict::Closed(reason) => writeln!(err, "       {on}agrees, though {reason}")?,
             Verdict::Separated(rules) if rules.is_empty() => writeln!(err, "       {on}separated by several rules together")?,
             Verdict::Separated(rules) => writeln!(err, "       {on}separated by rule {}", rules.join(", "))?,
-            Verdict::Differ(difference) => write_difference(err, &file.path, *version, difference, again)?,
+            Verdict::Differ(difference) => {
+                write_difference(err, &file.path, *version, difference, &format!("{again} {}", file.path.display()))?
+            }
         }
     }
     Ok(())
@@ -83,7 +85,7 @@ pub(super) fn write_counts(err: &mut dyn Write, report: &Report, plays: Option<S
 }
 
 /// The counts that are not zero.
-fn words(counts: &[(usize, &str)]) -> String {
+pub(super) fn words(counts: &[(usize, &str)]) -> String {
     let words: Vec<String> = counts.iter().filter(|(count, _)| *count > 0).map(|(count, word)| format!("{count} {word}")).collect();
     words.join(", ")
 }
@@ -99,8 +101,14 @@ fn style(verdict: &Verdict) -> Style {
     color.on_default()
 }
 
-/// Writes both transcripts side by side. Where they agree, the line stands once.
-fn write_difference(err: &mut dyn Write, path: &Path, on: ServerVersion, difference: &Difference, again: &str) -> io::Result<()> {
+/// Writes both transcripts side by side. Where they agree, the line stands once. `again` is the command that shows it again.
+pub(super) fn write_difference(
+    err: &mut dyn Write,
+    path: &Path,
+    on: ServerVersion,
+    difference: &Difference,
+    again: &str,
+) -> io::Result<()> {
     writeln!(err, "\n{}:{}: nats-server {on} does something else", path.display(), difference.line)?;
     let rows = difference.rows(CONTEXT);
     let width = rows.iter().filter_map(|row| row.simulator).map(|line| line.chars().count()).max().unwrap_or(0).max("simulator".len());
@@ -111,7 +119,7 @@ fn write_difference(err: &mut dyn Write, path: &Path, on: ServerVersion, differe
         let simulator = row.simulator.unwrap_or("-");
         writeln!(err, "{:>6} {style}{sign} {simulator:<width$} | {server}{style:#}", row.line)?;
     }
-    writeln!(err, "\nagain: {again} {}\n", path.display())
+    writeln!(err, "\nagain: {again}\n")
 }
 
 #[cfg(test)]
@@ -125,7 +133,7 @@ mod tests {
             Difference { line: 12, first: 1, simulator: lines(&["0s a", "30s b", "30s c"]), server: lines(&["0s a", "31s b"]) };
         let mut text = Vec::new();
         let version = ServerVersion::new(2, 10, 26);
-        write_difference(&mut text, Path::new("x.scn"), version, &difference, "jetlag conform --server 2.10.26").unwrap();
+        write_difference(&mut text, Path::new("x.scn"), version, &difference, "jetlag conform --server 2.10.26 x.scn").unwrap();
         let text = anstream::adapter::strip_bytes(&text).into_vec();
         let expected = "
 x.scn:12: nats-server 2.10.26 does something else
