@@ -212,14 +212,15 @@ rules! {
     RollupPassesSubjectLimit "rollup-passes-subject-limit"
         [(2, 14, 0)..]
         "nats-server PR 7974, first tag v2.14.0";
-    /// A consumer may not have a path separator in its name wherever that comes from; before, only in a subject.
+    /// Names of streams and consumers may not have path separators wherever they come from, and errors about names say so; before, only in a
+    /// subject.
     SeparatorsRefused "separators-refused"
         [(2, 12, 8)..]
         "nats-server commit 1ba5e4d8f, first tags v2.12.8 and v2.14.0";
     /// A path separator in the name has its own error (10127) wherever the name comes from; before, only in a subject.
     SeparatorsHaveTheirError "separators-have-their-error"
-        [(2, 14, 6)..]
-        "seen: not 2.12.8, 2.14.6; not in the source of v2.14.5";
+        [(2, 14, 0)..]
+        "nats-server PR 7613, first tag v2.14.0";
     /// inactive_threshold counts from the last ack deadline.
     InactivityWaitsForAcks "inactivity-waits-for-acks"
         [(2, 11, 7)..]
@@ -310,6 +311,47 @@ rules! {
     MessageTtls "message-ttls"
         [(2, 11, 0)..]
         "nats-server PRs 6272 and 6370, first tag v2.11.0";
+    /// A pub ack has no space before its sequence.
+    PubAckUnspaced "pub-ack-unspaced"
+        [(2, 12, 0)..]
+        "nats-server commit 940852c23, first tag v2.12.0";
+    /// A request to create something may have no body: it is answered for what it lacks.
+    EmptyBodyAccepted "empty-body-accepted"
+        [(2, 11, 0)..]
+        "nats-server PR 5858, first tag v2.11.0";
+    /// Where a request may have a body, one that is no JSON object is passed over; before, it was refused (10025).
+    OptionalBodyMustBeObject "optional-body-must-be-object"
+        [(2, 11, 0)..]
+        "nats-server PR 5956, first tag v2.11.0";
+    /// An update of a stream on a server without a cluster may not ask for replicas (10074).
+    ReplicasCheckedOnUpdate "replicas-checked-on-update"
+        [(2, 14, 6)..]
+        "seen: not 2.14.5, 2.14.6";
+    /// A limit of zero for a stream's consumers is none when an update compares what they have.
+    ZeroConsumerLimitIsNone "zero-consumer-limit-is-none"
+        [(2, 12, 12)..(2, 14, 0), (2, 14, 3)..]
+        "nats-server commit 52e9c22d3, first tags v2.12.12 and v2.14.3";
+    /// inactive_threshold under backoff goes by how often a message was delivered; before, by that of the message whose place is the delivery's
+    /// number.
+    InactivityCountsMessages "inactivity-counts-messages"
+        [(2, 12, 12)..(2, 14, 0), (2, 14, 3)..]
+        "nats-server commit f8482db2f, first tags v2.12.12 and v2.14.3";
+    /// A purge below sequence 1 removes nothing; before, where it went message by message, it removed all.
+    PurgeBelowOneRemovesNothing "purge-below-one-removes-nothing"
+        [(2, 10, 0)..(2, 10, 4), (2, 12, 10)..(2, 14, 0), (2, 14, 2)..]
+        "nats-server PR 8241, first tags v2.12.10 and v2.14.2; server/filestore.go PurgeEx of v2.10.3 and v2.10.4";
+    /// A purge of a memory stream that keeps so many counts messages; before, sequences.
+    KeepCountsMessages "keep-counts-messages"
+        [(2, 12, 10)..(2, 14, 0), (2, 14, 2)..]
+        "nats-server PR 8241, first tags v2.12.10 and v2.14.2";
+    /// In a file stream, a purge of subjects that removes a single message tells consumers of it as of one that is deleted.
+    FilePurgeOfOneTold "file-purge-of-one-told"
+        [(2, 10, 28)..(2, 11, 0), (2, 11, 2)..]
+        "nats-server commit 05d362fff, first tags v2.10.28 and v2.11.2";
+    /// In a memory stream, a purge of subjects that removes several messages does not tell consumers of each.
+    MemoryPurgeToldAtOnce "memory-purge-told-at-once"
+        [(2, 14, 2)..]
+        "nats-server commit 2e39aa25d, first tag v2.14.2";
 }
 
 /// The rules of one version. A version newer than the table has the newest rules.

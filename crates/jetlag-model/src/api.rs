@@ -155,9 +155,6 @@ impl CreateConsumerRequest {
             const FIELDS: &'static [&'static str] = &["stream_name", "config", "action"];
             const NOT_MODELLED: &'static [&'static str] = &["pedantic"];
         }
-        if body.trim_ascii().is_empty() {
-            return Err(DecodeError::Invalid("unexpected end of JSON input".into()));
-        }
         let outer = Outer::decode(body, strict)?;
         let action = match outer.action.as_str() {
             "" => ConsumerAction::CreateOrUpdate,
@@ -284,8 +281,8 @@ pub struct PubAck {
 }
 
 impl PubAck {
-    /// The answer's JSON, spaced as the server does.
-    pub fn body(&self) -> Vec<u8> {
+    /// The answer's JSON as the server writes it, with a space before `seq` if it is `spaced`, as up to 2.11.
+    pub fn body(&self, spaced: bool) -> Vec<u8> {
         let stream = to_vec(&self.stream);
         let stream = String::from_utf8_lossy(&stream);
         match &self.error {
@@ -293,8 +290,11 @@ impl PubAck {
                 let error = to_vec(error);
                 format!("{{\"error\":{},\"stream\":{stream},\"seq\":{}}}", String::from_utf8_lossy(&error), self.seq).into_bytes()
             }
-            None if self.duplicate => format!("{{\"stream\":{stream},\"seq\":{},\"duplicate\": true}}", self.seq).into_bytes(),
-            None => format!("{{\"stream\":{stream},\"seq\":{}}}", self.seq).into_bytes(),
+            None => {
+                let space = if spaced { " " } else { "" };
+                let duplicate = if self.duplicate { ",\"duplicate\": true" } else { "" };
+                format!("{{\"stream\":{stream},{space}\"seq\":{}{duplicate}}}", self.seq).into_bytes()
+            }
         }
     }
 }
@@ -325,7 +325,7 @@ mod tests {
     #[test]
     fn pub_acks_as_the_server_writes_them() {
         let text = |body: Vec<u8>| String::from_utf8(body).unwrap();
-        let ack = |error, seq, duplicate| text(PubAck { error, stream: "S".into(), seq: StreamSeq(seq), duplicate }.body());
+        let ack = |error, seq, duplicate| text(PubAck { error, stream: "S".into(), seq: StreamSeq(seq), duplicate }.body(false));
         assert_eq!(ack(None, 2, false), r#"{"stream":"S","seq":2}"#);
         assert_eq!(ack(None, 2, true), r#"{"stream":"S","seq":2,"duplicate": true}"#);
         assert_eq!(

@@ -19,6 +19,9 @@ impl Core {
         durable: bool,
         body: &[u8],
     ) -> Result<ApiAnswer, ApiError> {
+        if body.trim_ascii().is_empty() && !self.rules.has(Rule::EmptyBodyAccepted) {
+            return Err(ApiError::invalid_json(None));
+        }
         let create = CreateConsumerRequest::decode(body, self.rules.has(Rule::StrictJson)).map_err(|error| refused(&error, self.rules))?;
         if create.stream_name != stream {
             return Err(ApiError::stream_name_mismatch());

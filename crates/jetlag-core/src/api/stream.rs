@@ -8,6 +8,7 @@ use jetlag_model::{
 use super::{decode, metadata};
 use crate::Note;
 use crate::core::Core;
+use crate::rules::Rule;
 use crate::stream::{self, Stream};
 
 impl Core {
@@ -15,16 +16,13 @@ impl Core {
         self.streams.get_mut(name).ok_or_else(ApiError::stream_not_found)
     }
 
-    fn checked_stream(&self, name: &str, body: &[u8]) -> Result<StreamConfig, ApiError> {
+    fn stream_request(&self, body: &[u8]) -> Result<StreamConfig, ApiError> {
+        if body.trim_ascii().is_empty() && !self.rules.has(Rule::EmptyBodyAccepted) {
+            return Err(ApiError::invalid_json(None));
+        }
         let mut config: StreamConfig = decode(body, self.rules)?;
-        if config.name != name {
-            return Err(ApiError::stream_name_mismatch());
-        }
-        if name.contains(['/', '\\']) {
-            return Err(ApiError::stream_name_path_separators());
-        }
         metadata::store(&mut config.metadata, self.rules);
-        stream::checked(config, self.rules)
+        Ok(config)
     }
 
     fn check_overlap(&self, config: &StreamConfig) -> Result<(), ApiError> {
@@ -35,7 +33,15 @@ impl Core {
     }
 
     pub(super) fn create_stream(&mut self, now: Now, name: &str, body: &[u8]) -> Result<ApiAnswer, ApiError> {
-        let config = self.checked_stream(name, body)?;
+        let config = self.stream_request(body)?;
+        if config.name != name {
+            return Err(ApiError::stream_name_mismatch());
+        }
+        if name.contains(['/', '\\']) {
+            return Err(ApiError::stream_name_path_separators());
+        }
+        let config = stream::checked(config, self.rules)?;
+        stream::check_replicas(&config)?;
         if let Some(existing) = self.streams.get(name) {
             // The same again is no error, and says that it created it.
             if existing.config != config {
@@ -58,10 +64,17 @@ impl Core {
     }
 
     pub(super) fn update_stream(&mut self, now: Now, name: &str, body: &[u8]) -> Result<ApiAnswer, ApiError> {
-        let mut config = self.checked_stream(name, body)?;
+        let mut config = stream::checked(self.stream_request(body)?, self.rules)?;
+        if config.name != name {
+            return Err(ApiError::stream_name_mismatch());
+        }
         let rules = self.rules;
+        if rules.has(Rule::ReplicasCheckedOnUpdate) {
+            stream::check_replicas(&config)?;
+        }
         let existing = self.stream(name)?;
         stream::check_update(&existing.config, &config, rules)?;
+        existing.check_consumer_limits(&config.consumer_limits, rules)?;
         stream::seal(&mut config);
         self.check_overlap(&config)?;
         self.with_stream(now, name, |stream, cx| stream.update(config, cx));
@@ -69,8 +82,16 @@ impl Core {
         self.tell_stream(now, name, false)
     }
 
+    /// Whether a body that may be left out is there: newer servers pass over what is no JSON object.
+    fn is_body(&self, body: &[u8]) -> bool {
+        let first = body.trim_ascii().first();
+        if self.rules.has(Rule::OptionalBodyMustBeObject) { matches!(first, Some(b'{' | b'[')) } else { first.is_some() }
+    }
+
     pub(super) fn stream_info(&mut self, now: Now, name: &str, body: &[u8]) -> Result<ApiAnswer, ApiError> {
-        decode::<StreamInfoRequest>(body, self.rules)?;
+        if self.is_body(body) {
+            decode::<StreamInfoRequest>(body, self.rules)?;
+        }
         self.tell_stream(now, name, false)
     }
 
@@ -97,7 +118,7 @@ impl Core {
     }
 
     pub(super) fn purge_stream(&mut self, now: Now, name: &str, body: &[u8]) -> Result<ApiAnswer, ApiError> {
-        let purge: PurgeRequest = decode(body, self.rules)?;
+        let purge: PurgeRequest = if self.is_body(body) { decode(body, self.rules)? } else { PurgeRequest::default() };
         if purge.seq > 0 && purge.keep > 0 {
             return Err(ApiError::bad_request());
         }
@@ -137,6 +158,10 @@ impl Core {
 
     pub(super) fn delete_message(&mut self, now: Now, name: &str, body: &[u8]) -> Result<ApiAnswer, ApiError> {
         let wanted: MsgGetRequest = decode(body, self.rules)?;
+        let inside = body.trim_ascii().strip_prefix(b"{").and_then(|body| body.strip_suffix(b"}"));
+        if inside.unwrap_or(body).trim_ascii().is_empty() {
+            return Err(ApiError::bad_request());
+        }
         self.with_stream(now, name, |stream, cx| stream.delete_message(StreamSeq(wanted.seq), !wanted.no_erase, cx))
             .ok_or_else(ApiError::stream_not_found)??;
         Ok(ApiAnswer::Success)

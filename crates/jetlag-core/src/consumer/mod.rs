@@ -346,8 +346,11 @@ impl Consumer {
             self.touch(cx.now);
             return false;
         }
+        // Older servers looked for the count of a delivery under its own number.
+        let by_message = cx.rules.has(Rule::InactivityCountsMessages);
+        let counted = |seq, pending: &Pending| if by_message { seq } else { StreamSeq(pending.first.0) };
         if cx.rules.has(Rule::InactivityWaitsForAcks)
-            && let Some(last) = self.pending.iter().map(|(seq, pending)| pending.stamp + self.wait(*seq)).max()
+            && let Some(last) = self.pending.iter().map(|(seq, pending)| pending.stamp + self.wait(counted(*seq, pending))).max()
             && last + self.config.inactive_threshold > cx.now.wall
         {
             self.inactive = Some(cx.now.mono + (last + self.config.inactive_threshold).since(cx.now.wall));

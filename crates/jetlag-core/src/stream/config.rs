@@ -15,7 +15,11 @@ pub(crate) const LONGEST_NAME: usize = 255;
 /// Fills in defaults and refuses what the server refuses, in the server's order.
 pub(crate) fn checked(mut config: StreamConfig, rules: Rules) -> Result<StreamConfig, ApiError> {
     let invalid = |text: &'static str| Err(ApiError::stream_invalid_config(text));
-    if config.name.is_empty() || !is_valid_name(&config.name) {
+    if !rules.has(Rule::SeparatorsRefused) {
+        if !is_valid_name(&config.name.replace(['/', '\\'], "-")) {
+            return invalid("stream name is required and can not contain '.', '*', '>'");
+        }
+    } else if !is_valid_name(&config.name) {
         return invalid("stream name is required and can not contain '.', '*', '>', '\\', '/'");
     }
     if config.name.len() > LONGEST_NAME {
@@ -77,9 +81,6 @@ pub(crate) fn checked(mut config: StreamConfig, rules: Rules) -> Result<StreamCo
     if config.allow_msg_ttl == Some(true) {
         return Err(ApiError::not_modelled("allow_msg_ttl"));
     }
-    if config.num_replicas > 1 {
-        return Err(ApiError::replicas_not_supported());
-    }
     Ok(config)
 }
 
@@ -134,6 +135,11 @@ fn normalise(limit: &mut i64, rules: Rules) {
 /// A name that can be a token of a subject and a folder.
 pub(crate) fn is_valid_name(name: &str) -> bool {
     !name.is_empty() && !name.contains(['.', '*', '>', ' ', '\t', '\r', '\n', '\x0c', '/', '\\'])
+}
+
+/// Refuses copies on several servers: there is only one.
+pub(crate) fn check_replicas(config: &StreamConfig) -> Result<(), ApiError> {
+    if config.num_replicas > 1 { Err(ApiError::replicas_not_supported()) } else { Ok(()) }
 }
 
 /// Refuses what an update may not change.

@@ -10,15 +10,18 @@ mod retention;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use jetlag_model::{Advisory, ApiError, RetentionPolicy, StreamConfig, StreamInfo, StreamSeq, StreamState, Time, WallTime};
+use jetlag_model::{
+    Advisory, ApiError, ConsumerConfig, ConsumerLimits, Duration, RetentionPolicy, StreamConfig, StreamInfo, StreamSeq, StreamState, Time,
+    WallTime,
+};
 
-pub(crate) use config::{LONGEST_NAME, check_update, checked, is_valid_name, seal};
+pub(crate) use config::{LONGEST_NAME, check_replicas, check_update, checked, is_valid_name, seal};
 use dedup::Dedup;
 pub(crate) use log::{Log, LogEntry, accepts};
 
 use crate::consumer::Consumer;
 use crate::context::Context;
-use crate::rules::Rule;
+use crate::rules::{Rule, Rules};
 use crate::stored::{LostTail, StoredStream};
 use crate::{Note, Removal};
 
@@ -183,11 +186,21 @@ impl Stream {
             return Err(ApiError::stream_purge_failed("stream purge not permitted"));
         }
         let filters: Vec<String> = if filter.is_empty() || filter == ">" { Vec::new() } else { vec![filter.to_owned()] };
+        let on_disk = self.log.is_on_disk();
+        let below = match below {
+            // Below the first sequence is nothing; older servers took it for no limit at all where they went message by message.
+            1 if cx.rules.has(Rule::PurgeBelowOneRemovesNothing) || (!on_disk && filters.is_empty()) => return Ok(0),
+            1 => 0,
+            below => below,
+        };
         let mut victims: Vec<StreamSeq> =
             self.log.entries().filter(|entry| accepts(&filters, &entry.subject)).map(|entry| entry.seq).collect();
         let all = victims.len();
         if below > 0 {
             victims.retain(|seq| seq.0 < below);
+        } else if keep > 0 && keep < self.log.len() && filters.is_empty() && !on_disk && !cx.rules.has(Rule::KeepCountsMessages) {
+            let end = self.log.last_seq().0 + 1;
+            victims.retain(|seq| seq.0 < end - keep);
         } else {
             victims.truncate(all.saturating_sub(usize::try_from(keep).unwrap_or(usize::MAX)));
         }
@@ -196,8 +209,18 @@ impl Stream {
             let first = if below > 0 { StreamSeq(below) } else { self.log.last_seq().next() };
             self.log.compact(cx.now.mono, first.max(self.log.first_seq()));
         } else {
-            for seq in &victims {
-                self.log.remove(cx.now.mono, *seq);
+            // Consumers hear of a single message as if it had been deleted, of more than one in what follows.
+            let told = if on_disk {
+                victims.len() == 1 && cx.rules.has(Rule::FilePurgeOfOneTold)
+            } else {
+                victims.len() == 1 || !cx.rules.has(Rule::MemoryPurgeToldAtOnce)
+            };
+            let removed: Vec<LogEntry> = victims.iter().filter_map(|seq| self.log.remove(cx.now.mono, *seq)).collect();
+            for mut entry in removed.into_iter().filter(|_| told) {
+                if on_disk {
+                    entry.subject = filters.first().map_or(">", String::as_str).into();
+                }
+                self.each_consumer(cx, |consumer, log, cx| consumer.message_removed(&entry, log, cx));
             }
         }
         for seq in &victims {
@@ -207,6 +230,26 @@ impl Stream {
             self.each_consumer(cx, |consumer, log, cx| consumer.purged(&filters, log, cx));
         }
         Ok(victims.len() as u64)
+    }
+
+    /// Refuses limits that consumers break already. Rules of `updateWithAdvisory`.
+    pub(crate) fn check_consumer_limits(&self, new: &ConsumerLimits, rules: Rules) -> Result<(), ApiError> {
+        let old = &self.config.consumer_limits;
+        // Older servers did not take a limit of zero for none, and looked at both if one of them changed.
+        let none_at_zero = rules.has(Rule::ZeroConsumerLimitIsNone);
+        let inactive = new.inactive_threshold > Duration::ZERO || !none_at_zero;
+        let pending = new.max_ack_pending > 0 || !none_at_zero;
+        let changed =
+            (inactive && old.inactive_threshold != new.inactive_threshold) || (pending && old.max_ack_pending != new.max_ack_pending);
+        let breaks = |config: &ConsumerConfig| {
+            (inactive && config.inactive_threshold > new.inactive_threshold) || (pending && config.max_ack_pending > new.max_ack_pending)
+        };
+        let names: Vec<_> = self.consumer_names().into_iter().filter(|name| changed && breaks(&self.consumers[name].config)).collect();
+        if names.is_empty() {
+            Ok(())
+        } else {
+            Err(ApiError::stream_limits(format!("change to limits violates consumers: {}", names.join(", "))))
+        }
     }
 
     /// Takes a checked configuration in place of its own.
