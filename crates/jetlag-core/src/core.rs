@@ -314,7 +314,7 @@ impl Core {
             && !captured
             && !heard
         {
-            self.with_consumer(now, &at.stream, &at.consumer, |consumer, log, cx| consumer.not_delivered(seq, &outgoing.to, log, cx));
+            self.with_consumer(now, &at.stream, &at.consumer, |consumer, log, cx| consumer.not_delivered(seq, log, cx));
         }
     }
 

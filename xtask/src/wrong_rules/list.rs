@@ -100,8 +100,8 @@ pub(super) const WRONG_RULES: &[WrongRule] = &[
         section: "1.7",
         about: "Under ack all an ack settles everything below; here only the message it names.",
         file: "consumer/ack.rs",
-        right: "let settled: Vec<_> = self.pending.range(..=seq)",
-        wrong: "let settled: Vec<_> = self.pending.range(seq..=seq)",
+        right: "let walked = walk_ack_all(&self.pending, from, to);",
+        wrong: "let walked: Vec<_> = self.pending.keys().copied().filter(|seq| *seq == to).collect();",
         scenario: "acks/ack-all-settles-everything-below.scn",
     },
     WrongRule {

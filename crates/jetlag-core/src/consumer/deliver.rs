@@ -206,15 +206,15 @@ impl Consumer {
     }
 
     /// A delivery met nobody after all: somebody went away between being chosen and being sent to.
-    pub(crate) fn not_delivered(&mut self, seq: StreamSeq, reply: &str, log: &Log, cx: &mut Context) {
+    pub(crate) fn not_delivered(&mut self, seq: StreamSeq, log: &Log, cx: &mut Context) {
         cx.note(Note::Undelivered { at: self.at(), stream_seq: seq });
         self.uncount(seq, cx.rules);
         if self.config.is_push() {
             self.active = false;
             self.interest_changed(log, cx);
         } else {
+            // Where nobody hears a message nobody waits either: the request it went to leaves the queue here.
             self.sweep_waiting(false, false, cx);
-            self.credit_waiting(reply);
             if self.pending.contains_key(&seq) {
                 self.queue.push(seq);
             }

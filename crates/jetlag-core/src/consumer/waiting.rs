@@ -235,14 +235,6 @@ impl Consumer {
         }
     }
 
-    /// A delivery met nobody: the request it went to is owed it again, if it still waits.
-    pub(super) fn credit_waiting(&mut self, reply: &str) {
-        if let Some(waiting) = self.waiting.iter_mut().find(|waiting| &*waiting.reply == reply) {
-            waiting.missing += 1;
-            waiting.delivered = waiting.delivered.saturating_sub(1);
-        }
-    }
-
     fn ended(&self, waiting: &Waiting, cx: &mut Context) {
         cx.note(Note::PullEnded { at: self.at(), reply: waiting.reply.clone(), missing: waiting.missing });
     }
