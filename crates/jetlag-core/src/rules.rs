@@ -267,8 +267,8 @@ rules! {
         "nats-server PR 8019, first tag v2.12.8";
     /// A stream without consumers that begins to go by interest lets go of everything.
     InterestOfNobodyPurges "interest-of-nobody-purges"
-        [(2, 15, 1)..]
-        "seen: not 2.14.6, 2.15.1";
+        [(2, 15, 0)..]
+        "seen: not 2.14.6, 2.15.0";
     /// Configurations carry `_nats.*` metadata.
     VersionMetadata "version-metadata"
         [(2, 11, 0)..]

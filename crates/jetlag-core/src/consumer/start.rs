@@ -17,7 +17,10 @@ impl Consumer {
             DeliverPolicy::Last => self.config.filters().iter().filter_map(|filter| log.last_matching(filter)).max().unwrap_or_default(),
             DeliverPolicy::New => last.next(),
             DeliverPolicy::ByStartSequence => StreamSeq(self.config.opt_start_seq),
-            DeliverPolicy::ByStartTime => self.config.opt_start_time.map_or(last.next(), |time| log.first_since(time, rules)),
+            DeliverPolicy::ByStartTime => {
+                let since = self.config.opt_start_time.map_or(last.next(), |time| log.first_since(time, rules));
+                self.skip_to_filters(since, log)
+            }
             DeliverPolicy::LastPerSubject => {
                 self.chosen = log.last_of_each(self.config.filters()).into();
                 self.resume = last;
@@ -36,6 +39,14 @@ impl Consumer {
         // The copy in memory is read from the stored one.
         self.floor = if rules.has(Rule::FloorBeginsBeforeStart) { before } else { SequencePair::default() };
         self.store = ConsumerStore::starting(before, self.floor);
+    }
+
+    /// A start by time goes on to the first message of a filter, but only of filters that have none before: what another one lets through
+    /// until there is passed over for good.
+    fn skip_to_filters(&self, since: StreamSeq, log: &Log) -> StreamSeq {
+        let firsts = self.config.filters().iter().filter_map(|filter| log.next_matching(std::slice::from_ref(filter), log.first_seq()));
+        let nearest = firsts.map(|entry| entry.seq).filter(|seq| *seq >= since).min();
+        nearest.filter(|seq| *seq < log.last_seq()).unwrap_or(since)
     }
 
     /// Counts what is before the consumer, from the messages themselves.
