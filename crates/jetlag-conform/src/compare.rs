@@ -205,19 +205,19 @@ fn compared<'o>(step: &Step, outcome: &'o Outcome, run: &StepRun, scope: Scope) 
     }
 }
 
-/// The error code of a request that is not understood.
-const NOT_UNDERSTOOD: u64 = 10_025;
+/// The error code of a request that is not understood, and what the server itself says before the decoder's words, if it quotes them.
+const NOT_UNDERSTOOD: (u64, &str) = (10_025, "invalid JSON: ");
 
 /// A record with the text of another where only the code counts: what Go's JSON decoder says changes with its version.
 fn in_the_words_of(record: &Record, other: &Record) -> Record {
     let mut record = record.clone();
-    let not_understood = |record: &Record| match record.kind {
-        Kind::Refused => record.fields.uint(Key::ErrCode) == Some(NOT_UNDERSTOOD),
-        Kind::Status => {
-            let text = record.fields.text(Key::Description).map_or("", |text| &**text);
-            record.fields.uint(Key::Code) == Some(400) && DECODER.iter().any(|words| text.contains(words))
+    let not_understood = |record: &Record| {
+        let text = record.fields.text(Key::Description).map_or("", |text| &**text);
+        match record.kind {
+            Kind::Refused => record.fields.uint(Key::ErrCode) == Some(NOT_UNDERSTOOD.0) && text.starts_with(NOT_UNDERSTOOD.1),
+            Kind::Status => record.fields.uint(Key::Code) == Some(400) && DECODER.iter().any(|words| text.contains(words)),
+            _ => false,
         }
-        _ => false,
     };
     if not_understood(&record)
         && not_understood(other)
@@ -314,7 +314,7 @@ advance 60s
         (1, 30_000, "w1", "a"),
         (1, 30_000, "server", ""),
         (1, 30_000, "w2", "b"),
-        (1, 30_000, "script", "go says"),
+        (1, 30_000, "script", "invalid JSON: go says"),
         (2, 90_000, "w1", "c"),
     ];
 
@@ -333,7 +333,7 @@ advance 60s
 
     #[test]
     fn each_client_has_its_order_and_each_record_its_time() {
-        let (a, b, s, c) = ((1, 300, "w1", "a"), (1, 300, "w2", "b"), (1, 301, "script", "go says"), (2, 900, "w1", "c"));
+        let (a, b, s, c) = ((1, 300, "w1", "a"), (1, 300, "w2", "b"), (1, 301, "script", "invalid JSON: go says"), (2, 900, "w1", "c"));
         let line = |(line, text): (usize, &'static str)| Some((line, text.to_owned()));
         for (what, rows, lag, expected) in [
             ("the same", vec![a, b, s, c], 0, None),
@@ -348,8 +348,13 @@ advance 60s
             ("nothing", vec![a, b, s], 0, line((12, ""))),
             ("too much", vec![a, b, s, c, (2, 960, "w2", "d")], 0, line((13, "1m36s w2: message d \"\""))),
             ("in another step", vec![a, b, s, (1, 302, "w1", "c")], 0, line((9, "30.2s w1: message c \"\""))),
-            ("what Go says is its own affair", vec![a, b, (1, 301, "script", "go said"), c], 0, None),
-            ("but only there", vec![a, b, (1, 301, "refused", "go says"), c], 0, line((8, "error ?/10026 go says"))),
+            ("what Go says is its own affair", vec![a, b, (1, 301, "script", "invalid JSON: go said"), c], 0, None),
+            (
+                "but only there",
+                vec![a, b, (1, 301, "refused", "invalid JSON: go says"), c],
+                0,
+                line((8, "error ?/10026 invalid JSON: go says")),
+            ),
         ] {
             let difference = compare(&rows, lag, false);
             let found = difference.map(|it| (it.line, it.server.get(it.first).cloned().unwrap_or_default()));
@@ -359,7 +364,7 @@ advance 60s
 
     #[test]
     fn a_run_that_was_broken_off_differs_in_what_is_not_shown() {
-        let shown = [(1, 300, "w1", "a"), (1, 300, "w2", "b"), (1, 301, "script", "go says"), (2, 900, "w1", "c")];
+        let shown = [(1, 300, "w1", "a"), (1, 300, "w2", "b"), (1, 301, "script", "invalid JSON: go says"), (2, 900, "w1", "c")];
         let rows = [&[(0, 0, "w2", "h")][..], &shown].concat();
         assert_eq!(compare(&rows, 0, false), None, "a step in parentheses shows errors alone");
         let difference = compare(&rows, 0, true).expect("it must differ somewhere");
