@@ -226,9 +226,7 @@ impl Stream {
         for seq in &victims {
             cx.note(Note::Removed { stream: self.name.clone(), seq: *seq, why: Removal::Purge });
         }
-        if !victims.is_empty() || filters.is_empty() {
-            self.each_consumer(cx, |consumer, log, cx| consumer.purged(&filters, log, cx));
-        }
+        self.each_consumer(cx, |consumer, log, cx| consumer.purged(&filters, log, cx));
         Ok(victims.len() as u64)
     }
 

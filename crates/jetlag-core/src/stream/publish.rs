@@ -171,9 +171,7 @@ impl Stream {
             self.log.remove(cx.now.mono, *seq);
             cx.note(Note::Removed { stream: self.name.clone(), seq: *seq, why: Removal::Purge });
         }
-        if !victims.is_empty() {
-            self.each_consumer(cx, |consumer, log, cx| consumer.purged(&filters, log, cx));
-        }
+        self.each_consumer(cx, |consumer, log, cx| consumer.purged(&filters, log, cx));
     }
 }
 
