@@ -17,6 +17,8 @@ impl Consumer {
         self.touch_by_ack(cx);
         // Everything is confirmed when a reply is asked for, but an ack for a message that was never delivered, and what names message 0.
         let named = token.stream_seq != StreamSeq(0);
+        let stalled = self.is_stalled();
+        let mut wakes = false;
         let confirm = match kind {
             AckKind::Ack => self.settle(token, cx),
             AckKind::Term { reason } => {
@@ -26,13 +28,13 @@ impl Consumer {
             }
             AckKind::Next { request } => {
                 self.settle(token, cx);
-                if let Some(reply) = reply {
-                    self.pull(reply, &request, cx);
+                if reply.is_some_and(|reply| self.pull(reply, &request, cx)) {
+                    return self.run(log, cx);
                 }
-                return self.run(log, cx);
+                return self.go_on_if_freed(stalled, log, cx);
             }
             AckKind::Nak { delay } => {
-                self.nak(token, delay, cx);
+                wakes = self.nak(token, delay, cx);
                 named
             }
             AckKind::InProgress => {
@@ -47,7 +49,11 @@ impl Consumer {
         if let Some(reply) = reply.filter(|_| confirm) {
             cx.send(reply, None, b"");
         }
-        self.run(log, cx);
+        if wakes {
+            self.run(log, cx);
+        } else {
+            self.go_on_if_freed(stalled, log, cx);
+        }
     }
 
     /// An ack of any kind shows that somebody is there.
@@ -145,12 +151,13 @@ impl Consumer {
         }
     }
 
-    /// A nak. A message that is not unsettled, or a delivery out of range, is passed over.
-    fn nak(&mut self, token: &AckToken, delay: Option<Duration>, cx: &mut Context) {
+    /// A nak. A message that is not unsettled, or a delivery out of range, is passed over. Says whether it is to be delivered at once.
+    fn nak(&mut self, token: &AckToken, delay: Option<Duration>, cx: &mut Context) -> bool {
         let seq = token.stream_seq;
         let in_range = token.consumer_seq > self.floor.consumer_seq && token.consumer_seq <= self.next_consumer;
         if !in_range || !self.pending.contains_key(&seq) {
-            return cx.note(Note::AckIgnored { at: self.at(), stream_seq: seq });
+            cx.note(Note::AckIgnored { at: self.at(), stream_seq: seq });
+            return false;
         }
         let advisory = Advisory::Nak { consumer_seq: token.consumer_seq, stream_seq: seq, deliveries: token.delivery_count };
         cx.advise(&self.stream, &self.name, &advisory);
@@ -170,6 +177,7 @@ impl Consumer {
                 self.arm(cx.now, cx.rules);
             }
         }
+        delay.is_none()
     }
 
     /// An in-progress: the ack deadline counts from now. It does not take a message off the redelivery queue.

@@ -52,6 +52,18 @@ impl Consumer {
         }
     }
 
+    /// Whether so many messages are unsettled that no new one is delivered.
+    pub(super) fn is_stalled(&self) -> bool {
+        self.max_ack_pending().is_some_and(|max| self.pending.len() >= max)
+    }
+
+    /// Goes on with delivering if it was stalled and is not any more. What else settles messages wakes nobody.
+    pub(super) fn go_on_if_freed(&mut self, stalled: bool, log: &Log, cx: &mut Context) {
+        if stalled && !self.is_stalled() {
+            self.run(log, cx);
+        }
+    }
+
     /// Redeliveries first, past max_ack_pending; then new messages.
     fn next_message(&mut self, log: &Log, cx: &mut Context) -> Next {
         while let Some(seq) = self.queue.pop() {
@@ -77,7 +89,7 @@ impl Consumer {
             self.redelivered.insert(seq, count - 1);
             return Next::Message(seq, count);
         }
-        if self.max_ack_pending().is_some_and(|max| self.pending.len() >= max) {
+        if self.is_stalled() {
             return Next::Stalled;
         }
         if let Some(seq) = self.chosen.pop_front() {

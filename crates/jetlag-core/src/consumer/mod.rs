@@ -205,7 +205,9 @@ impl Consumer {
     pub(crate) fn update(&mut self, config: ConsumerConfig, log: &Log, cx: &mut Context) {
         let old = std::mem::replace(&mut self.config, config);
         cx.note(Note::ConsumerUpdated { at: self.at(), config: Box::new(self.config.clone()) });
+        let mut wakes = old.max_ack_pending != self.config.max_ack_pending;
         if old.deliver_subject != self.config.deliver_subject {
+            wakes |= !self.pending.is_empty();
             self.expire_all(cx);
             self.active = cx.connections.bound(&self.config.deliver_subject, &self.config.deliver_group);
         }
@@ -223,7 +225,9 @@ impl Consumer {
         if new_filters || !cx.rules.has(Rule::UpdateKeepsPending) {
             self.count_pending(log);
         }
-        self.run(log, cx);
+        if wakes {
+            self.run(log, cx);
+        }
     }
 
     /// A message was stored.
@@ -249,6 +253,7 @@ impl Consumer {
         if !self.hears(&entry.subject) {
             return;
         }
+        let stalled = self.is_stalled();
         if entry.seq >= self.next_stream {
             self.num_pending -= 1;
         }
@@ -258,7 +263,7 @@ impl Consumer {
         } else if cx.rules.has(Rule::RedeliveredForgottenOnRemoval) && self.redelivered.remove(&entry.seq).is_some() {
             self.store.update_acks(cx.now.mono, self.config.ack_policy, ConsumerSeq(0), entry.seq);
         }
-        self.run(log, cx);
+        self.go_on_if_freed(stalled, log, cx);
     }
 
     /// Messages were purged: all, or those of a filter. Rules of `purgeLocked` and `purge`.
@@ -299,7 +304,6 @@ impl Consumer {
         self.arm(cx.now, cx.rules);
         self.alarm = alarm;
         cx.note(Note::Forgotten { at: self.at(), ack_floor: self.floor });
-        self.run(log, cx);
     }
 
     /// With nothing unsettled everything delivered is settled.

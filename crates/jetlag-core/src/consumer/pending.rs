@@ -81,6 +81,7 @@ impl Consumer {
             return;
         }
         let now = cx.now.wall;
+        let stalled = self.is_stalled();
         let mut expired = Vec::new();
         let mut dropped = false;
         for (seq, pending) in self.pending.clone() {
@@ -109,7 +110,11 @@ impl Consumer {
         if dropped {
             self.overwrite_store(cx.now.mono);
         }
-        self.run(log, cx);
+        if expired.is_empty() {
+            self.go_on_if_freed(stalled, log, cx);
+        } else {
+            self.run(log, cx);
+        }
     }
 
     /// All unsettled messages go to the queue: the deliver subject changed.

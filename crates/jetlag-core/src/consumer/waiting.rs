@@ -65,33 +65,39 @@ impl Consumer {
         if self.config.is_push() {
             return cx.send_status(reply, Headers::from_status(409, "Consumer is push based"));
         }
-        self.pull(reply, body, cx);
-        self.run(log, cx);
+        if self.pull(reply, body, cx) {
+            self.run(log, cx);
+        }
     }
 
-    /// Takes a pull request, or answers why not.
-    pub(super) fn pull(&mut self, reply: &str, body: &[u8], cx: &mut Context) {
+    /// Takes a pull request, or answers why not. Says whether it was taken.
+    pub(super) fn pull(&mut self, reply: &str, body: &[u8], cx: &mut Context) -> bool {
         let request = match PullRequest::parse(body) {
             Ok(request) => request,
             Err(error @ (PullRequestError::Json(_) | PullRequestError::HeartbeatTooLarge)) => {
-                return cx.send_status(reply, Headers::from_status(400, &format!("Bad Request - {error}")));
+                cx.send_status(reply, Headers::from_status(400, &format!("Bad Request - {error}")));
+                return false;
             }
         };
         if !request.group.is_empty() {
-            return cx.send_status(reply, Headers::from_status(501, "jetlag does not model priority groups"));
+            cx.send_status(reply, Headers::from_status(501, "jetlag does not model priority groups"));
+            return false;
         }
         let limits = &self.config;
         if limits.max_batch > 0 && request.batch > limits.max_batch {
             let text = format!("Exceeded MaxRequestBatch of {}", limits.max_batch);
-            return cx.send_status(reply, Headers::from_status(409, &text));
+            cx.send_status(reply, Headers::from_status(409, &text));
+            return false;
         }
         if limits.max_expires > Duration::ZERO && request.expires > limits.max_expires {
             let text = format!("Exceeded MaxRequestExpires of {}", limits.max_expires.as_go());
-            return cx.send_status(reply, Headers::from_status(409, &text));
+            cx.send_status(reply, Headers::from_status(409, &text));
+            return false;
         }
         if limits.max_bytes > 0 && request.max_bytes > limits.max_bytes {
             let text = format!("Exceeded MaxRequestMaxBytes of {}", limits.max_bytes);
-            return cx.send_status(reply, Headers::from_status(409, &text));
+            cx.send_status(reply, Headers::from_status(409, &text));
+            return false;
         }
         if self.is_full() && self.swept.is_none_or(|swept| cx.now.mono.since(swept) > SWEEP_EVERY) {
             self.sweep_waiting(false, false, cx);
@@ -100,14 +106,16 @@ impl Consumer {
             let available = self.num_pending() + self.queue.len();
             if available == 0 && request.expires.is_zero() {
                 self.touch(cx.now);
-                return cx.send_status(reply, Headers::from_status(404, "No Messages"));
+                cx.send_status(reply, Headers::from_status(404, "No Messages"));
+                return false;
             }
             if available > 0 {
                 self.sweep_waiting(false, false, cx);
                 let owed: i64 = self.waiting.iter().map(|waiting| waiting.missing).sum();
                 if i64::try_from(available).is_ok_and(|available| available < owed) {
                     self.touch(cx.now);
-                    return cx.send_status(reply, Headers::from_status(408, "Requests Pending"));
+                    cx.send_status(reply, Headers::from_status(408, "Requests Pending"));
+                    return false;
                 }
             }
         }
@@ -117,7 +125,7 @@ impl Consumer {
             if !silent {
                 cx.send_status(reply, Headers::from_status(409, "Exceeded MaxWaiting"));
             }
-            return;
+            return false;
         }
         let reply: Arc<str> = reply.into();
         cx.note(Note::PullQueued { at: self.at(), reply: reply.clone(), batch: request.batch });
@@ -134,6 +142,7 @@ impl Consumer {
             no_wait: request.no_wait,
         });
         self.touch(cx.now);
+        true
     }
 
     fn is_full(&self) -> bool {
