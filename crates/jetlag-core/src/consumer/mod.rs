@@ -272,10 +272,12 @@ impl Consumer {
         let own = self.config.filters();
         let (start, wider) = match filters.first() {
             None => (log.first_seq(), false),
-            Some(filter) if own.iter().any(|own| is_subset_of(own, filter)) => {
+            Some(filter) if purges_own(own, filter, cx.rules) => {
                 (log.next_matching(filters, log.first_seq()).map(|entry| entry.seq).unwrap_or_default(), false)
             }
-            Some(filter) if own.is_empty() || own.iter().any(|own| is_subset_of(filter, own)) => (log.first_seq(), true),
+            Some(filter) if own.is_empty() || own.iter().any(|own| is_subset_of(filter, own) || is_subset_of(own, filter)) => {
+                (log.first_seq(), true)
+            }
             Some(_) => return,
         };
         let start = if start == StreamSeq(0) && !wider { log.last_seq().next() } else { start };
@@ -408,6 +410,13 @@ impl Consumer {
     fn max_ack_pending(&self) -> Option<usize> {
         usize::try_from(self.config.max_ack_pending).ok().filter(|max| *max > 0)
     }
+}
+
+/// Whether a purge of `filter` takes all that a consumer wants. Where it takes one of several filters for all, the consumer steps over what
+/// the others want.
+fn purges_own(own: &[String], filter: &str, rules: Rules) -> bool {
+    let purged = |own: &String| is_subset_of(own, filter);
+    if rules.has(Rule::PurgeSparesOtherFilters) { !own.is_empty() && own.iter().all(purged) } else { own.iter().any(purged) }
 }
 
 /// Whether the rules say that nothing expires: a first backoff step of zero.

@@ -51,11 +51,12 @@ impl Consumer {
 
     /// Counts what is before the consumer, from the messages themselves.
     pub(super) fn count_pending(&mut self, log: &Log) {
-        self.num_pending = if self.chosen.is_empty() {
-            i64::try_from(log.count_matching(self.config.filters(), self.next_stream)).unwrap_or(i64::MAX)
+        let count = if self.config.deliver_policy == DeliverPolicy::LastPerSubject {
+            log.last_of_each(self.config.filters()).into_iter().filter(|seq| *seq >= self.next_stream).count() as u64
         } else {
-            i64::try_from(self.chosen.len()).unwrap_or(i64::MAX)
+            log.count_matching(self.config.filters(), self.next_stream)
         };
+        self.num_pending = i64::try_from(count).unwrap_or(i64::MAX);
         self.counted_to = log.last_seq();
     }
 

@@ -204,7 +204,7 @@ impl Stream {
         } else {
             victims.truncate(all.saturating_sub(usize::try_from(keep).unwrap_or(usize::MAX)));
         }
-        if filters.is_empty() && (below > 0 || victims.len() == all) {
+        if filters.is_empty() && (below > 0 || keep == 0) {
             // The stream begins where it was purged to, even beyond its end.
             let first = if below > 0 { StreamSeq(below) } else { self.log.last_seq().next() };
             self.log.compact(cx.now.mono, first.max(self.log.first_seq()));
