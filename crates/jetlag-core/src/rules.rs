@@ -212,8 +212,8 @@ rules! {
     RollupPassesSubjectLimit "rollup-passes-subject-limit"
         [(2, 14, 0)..]
         "nats-server PR 7974, first tag v2.14.0";
-    /// Names of streams and consumers may not have path separators wherever they come from, and errors about names say so; before, only in a
-    /// subject.
+    /// Names of streams and consumers may not have path separators wherever they come from, and errors about names say so; before, only in
+    /// a subject.
     SeparatorsRefused "separators-refused"
         [(2, 12, 8)..]
         "nats-server commit 1ba5e4d8f, first tags v2.12.8 and v2.14.0";
@@ -337,8 +337,8 @@ rules! {
     ZeroConsumerLimitIsNone "zero-consumer-limit-is-none"
         [(2, 12, 12)..(2, 14, 0), (2, 14, 3)..]
         "nats-server commit 52e9c22d3, first tags v2.12.12 and v2.14.3";
-    /// inactive_threshold under backoff goes by how often a message was delivered; before, by that of the message whose place is the delivery's
-    /// number.
+    /// inactive_threshold under backoff goes by how often a message was delivered; before, by that of the message whose place is the
+    /// delivery's number.
     InactivityCountsMessages "inactivity-counts-messages"
         [(2, 12, 12)..(2, 14, 0), (2, 14, 3)..]
         "nats-server commit f8482db2f, first tags v2.12.12 and v2.14.3";
