@@ -269,8 +269,6 @@ rules! {
     InterestOfNobodyPurges "interest-of-nobody-purges"
         [(2, 15, 0)..]
         "seen: not 2.14.6, 2.15.0";
-        [(2, 15, 1)..]
-        "seen: not 2.14.6, 2.15.1";
     /// A purge of one of several filters leaves a consumer where it is; before, it stepped over what its other filters want.
     PurgeSparesOtherFilters "purge-spares-other-filters"
         [(2, 15, 1)..]
