@@ -140,7 +140,10 @@ impl ApiRequest<'_> {
                     did_create: *did_create,
                 })
             }
-            ApiAnswer::StreamNames(names) => self.envelope(Streams { page: Page::of(names.len(), NAMES), streams: names }),
+            // Of all lists this one alone is null when it is empty: nobody made it.
+            ApiAnswer::StreamNames(names) => {
+                self.envelope(Streams { page: Page::of(names.len(), NAMES), streams: (!names.is_empty()).then_some(names) })
+            }
             ApiAnswer::StreamList(infos) => self.envelope(Streams { page: Page::of(infos.len(), INFOS), streams: infos }),
             ApiAnswer::Message(message) => self.envelope(Got { message }),
             ApiAnswer::Consumer(info) => self.envelope(info),

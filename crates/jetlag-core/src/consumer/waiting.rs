@@ -62,9 +62,6 @@ pub(super) fn batch_completed(missing: i64, bytes: i64) -> Headers {
 impl Consumer {
     /// Somebody published to the consumer's `MSG.NEXT` subject.
     pub(crate) fn request(&mut self, reply: &str, body: &[u8], log: &Log, cx: &mut Context) {
-        if self.config.is_push() {
-            return cx.send_status(reply, Headers::from_status(409, "Consumer is push based"));
-        }
         if self.pull(reply, body, cx) {
             self.run(log, cx);
         }
@@ -72,6 +69,10 @@ impl Consumer {
 
     /// Takes a pull request, or answers why not. Says whether it was taken.
     pub(super) fn pull(&mut self, reply: &str, body: &[u8], cx: &mut Context) -> bool {
+        if self.config.is_push() {
+            cx.send_status(reply, Headers::from_status(409, "Consumer is push based"));
+            return false;
+        }
         let request = match PullRequest::parse(body) {
             Ok(request) => request,
             Err(error @ (PullRequestError::Json(_) | PullRequestError::HeartbeatTooLarge)) => {

@@ -187,12 +187,9 @@ impl Stream {
         }
         let filters: Vec<String> = if filter.is_empty() || filter == ">" { Vec::new() } else { vec![filter.to_owned()] };
         let on_disk = self.log.is_on_disk();
-        let below = match below {
-            // Below the first sequence is nothing; older servers took it for no limit at all where they went message by message.
-            1 if cx.rules.has(Rule::PurgeBelowOneRemovesNothing) || (!on_disk && filters.is_empty()) => return Ok(0),
-            1 => 0,
-            below => below,
-        };
+        // Below the first sequence is nothing; older servers took it for no limit at all where they went message by message.
+        let nothing = below == 1 && (cx.rules.has(Rule::PurgeBelowOneRemovesNothing) || (!on_disk && filters.is_empty()));
+        let below = if nothing || below > 1 { below } else { 0 };
         let mut victims: Vec<StreamSeq> =
             self.log.entries().filter(|entry| accepts(&filters, &entry.subject)).map(|entry| entry.seq).collect();
         let all = victims.len();
@@ -204,7 +201,7 @@ impl Stream {
         } else {
             victims.truncate(all.saturating_sub(usize::try_from(keep).unwrap_or(usize::MAX)));
         }
-        if filters.is_empty() && (below > 0 || keep == 0) {
+        if filters.is_empty() && !nothing && (below > 0 || keep == 0) {
             // The stream begins where it was purged to, even beyond its end.
             let first = if below > 0 { StreamSeq(below) } else { self.log.last_seq().next() };
             self.log.compact(cx.now.mono, first.max(self.log.first_seq()));
