@@ -273,6 +273,10 @@ rules! {
     PurgeSparesOtherFilters "purge-spares-other-filters"
         [(2, 15, 1)..]
         "seen: not 2.14.6, 2.15.1";
+    /// A message is too large before anything that its headers ask for is wrong; before, after all of it.
+    SizeBeforeHeaders "size-before-headers"
+        [(2, 15, 1)..]
+        "seen: not 2.14.6, 2.15.1; not yet in the source of 2026-08-21";
     /// Configurations carry `_nats.*` metadata.
     VersionMetadata "version-metadata"
         [(2, 11, 0)..]

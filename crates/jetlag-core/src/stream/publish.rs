@@ -49,6 +49,10 @@ impl Stream {
         if self.config.sealed {
             return Err(ApiError::stream_sealed());
         }
+        let size_first = cx.rules.has(Rule::SizeBeforeHeaders);
+        if size_first {
+            self.check_size(message)?;
+        }
         if message.header("Nats-Expected-Stream").is_some_and(|stream| !stream.is_empty() && stream != self.config.name) {
             return Err(ApiError::stream_not_match());
         }
@@ -77,8 +81,8 @@ impl Stream {
             Err(Some(error)) => return Err(error),
             Err(None) => return Ok(Fate::Dropped),
         };
-        if u64::try_from(self.config.max_msg_size).is_ok_and(|limit| message.size() > limit) {
-            return Err(ApiError::message_too_large());
+        if !size_first {
+            self.check_size(message)?;
         }
         if message.headers.as_ref().is_some_and(|headers| headers.as_bytes().len() > MAX_HEADERS) {
             return Err(ApiError::header_too_large());
@@ -104,6 +108,11 @@ impl Stream {
         self.enforce_limits(subject, cx);
         self.roll_up(rollup, subject, seq, cx);
         Ok(Fate::Stored(seq))
+    }
+
+    fn check_size(&self, message: &Message) -> Result<(), ApiError> {
+        let too_large = u64::try_from(self.config.max_msg_size).is_ok_and(|limit| message.size() > limit);
+        if too_large { Err(ApiError::message_too_large()) } else { Ok(()) }
     }
 
     /// Remembers the id of a message that has got a sequence.
