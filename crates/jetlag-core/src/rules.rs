@@ -269,10 +269,14 @@ rules! {
     InterestOfNobodyPurges "interest-of-nobody-purges"
         [(2, 15, 0)..]
         "seen: not 2.14.6, 2.15.0";
+    /// A stream by interest keeps what used up max_deliver; before, only while something else kept it.
+    GivenUpIsNeeded "given-up-is-needed"
+        [(2, 10, 26)..]
+        "nats-server PR 6575, first tag v2.10.26";
     /// A purge of one of several filters leaves a consumer where it is; before, it stepped over what its other filters want.
     PurgeSparesOtherFilters "purge-spares-other-filters"
-        [(2, 15, 1)..]
-        "seen: not 2.14.6, 2.15.1";
+        [(2, 15, 0)..]
+        "seen: not 2.14.6, 2.15.0";
     /// A message is too large before anything that its headers ask for is wrong; before, after all of it.
     SizeBeforeHeaders "size-before-headers"
         [(2, 15, 1)..]

@@ -20,7 +20,7 @@ impl Consumer {
 
     /// Whether a message must stay for it: it is still to come, or is under way, or has used up max_deliver. What it steps over for other
     /// reasons than its filters must not.
-    pub(crate) fn needs(&self, entry: &LogEntry) -> bool {
+    pub(crate) fn needs(&self, entry: &LogEntry, rules: Rules) -> bool {
         let seq = entry.seq;
         if !accepts(self.config.filters(), &entry.subject) {
             return false;
@@ -29,7 +29,7 @@ impl Consumer {
             AckPolicy::None | AckPolicy::All => true,
             AckPolicy::Explicit => seq >= self.next_stream || self.pending.contains_key(&seq),
         };
-        (seq > self.floor.stream_seq && unsettled) || self.redelivered.contains_key(&seq)
+        (seq > self.floor.stream_seq && unsettled) || (rules.has(Rule::GivenUpIsNeeded) && self.redelivered.contains_key(&seq))
     }
 
     /// The messages that are settled according to its stored copy.
@@ -40,7 +40,7 @@ impl Consumer {
         }
         let above_floor = |entry: &LogEntry| {
             let settled = !pending.is_empty() && entry.seq <= delivered && !pending.contains_key(&entry.seq);
-            settled && (rules.has(Rule::StoredAcksRelease) || (floor > StreamSeq(0) && self.needs(entry)))
+            settled && (rules.has(Rule::StoredAcksRelease) || (floor > StreamSeq(0) && self.needs(entry, rules)))
         };
         let wanted = |entry: &&LogEntry| accepts(self.config.filters(), &entry.subject) && (entry.seq <= floor || above_floor(entry));
         log.entries().filter(wanted).map(|entry| entry.seq).collect()

@@ -10,7 +10,7 @@ use super::{LogEntry, Stream};
 use crate::Removal;
 use crate::consumer::Consumer;
 use crate::context::Context;
-use crate::rules::Rule;
+use crate::rules::{Rule, Rules};
 
 impl Stream {
     /// Whether a message of this subject is not worth storing: no consumer of an interest stream wants it.
@@ -58,9 +58,9 @@ impl Stream {
         for (from, to) in released {
             let unneeded = |entry: &&LogEntry| match self.config.retention {
                 RetentionPolicy::Limits => false,
-                _ if cx.rules.has(Rule::AckAsksAllConsumers) => !self.is_needed(entry, None),
+                _ if cx.rules.has(Rule::AckAsksAllConsumers) => !self.is_needed(entry, None, cx.rules),
                 RetentionPolicy::WorkQueue => true,
-                RetentionPolicy::Interest => !self.is_needed(entry, Some(by)),
+                RetentionPolicy::Interest => !self.is_needed(entry, Some(by), cx.rules),
             };
             let unneeded: Vec<_> = self.log.entries_between(*from, *to).filter(unneeded).map(|entry| entry.seq).collect();
             for seq in unneeded {
@@ -70,8 +70,8 @@ impl Stream {
     }
 
     /// Whether a consumer other than `except` still needs a message.
-    fn is_needed(&self, entry: &LogEntry, except: Option<&str>) -> bool {
-        self.consumers.values().any(|consumer| Some(&*consumer.name) != except && consumer.needs(entry))
+    fn is_needed(&self, entry: &LogEntry, except: Option<&str>, rules: Rules) -> bool {
+        self.consumers.values().any(|consumer| Some(&*consumer.name) != except && consumer.needs(entry, rules))
     }
 
     fn drop_uninteresting(&mut self, seq: StreamSeq, cx: &mut Context) {
@@ -99,7 +99,7 @@ impl Stream {
     /// Lets go of the messages from `from` on that no consumer needs.
     pub(crate) fn drop_unneeded(&mut self, from: StreamSeq, cx: &mut Context) {
         let unneeded: Vec<_> =
-            self.log.entries().filter(|entry| entry.seq >= from && !self.is_needed(entry, None)).map(|entry| entry.seq).collect();
+            self.log.entries().filter(|entry| entry.seq >= from && !self.is_needed(entry, None, cx.rules)).map(|entry| entry.seq).collect();
         for seq in unneeded {
             self.drop_uninteresting(seq, cx);
         }
