@@ -26,6 +26,9 @@ use crate::verdict::{Cell, Verdict};
 /// A difference is one that persists at the pace, at half and at a quarter of it; or thrice where there is but one pace.
 const SLOWED: ([u32; 3], [u32; 3]) = ([1, 2, 4], [1, 1, 1]);
 
+/// How many replays a processor bears however late it is: they wait most of the time.
+const FEW_A_PROCESSOR: usize = 8;
+
 /// A server to replay on.
 pub(crate) struct Target {
     /// What it is.
@@ -70,7 +73,7 @@ pub(crate) struct Task<'t> {
 
 /// Replays all, and tells `on_done` of each by its index, as soon as it is known.
 pub(crate) fn replay_all(tasks: &[Task<'_>], options: &ReplayOptions, mut on_done: impl FnMut(usize, Cell)) {
-    let crew = Crew { gauge: Gauge::start(), door: Door::new(2 * processors()), planners: Door::new(processors().div_ceil(2)), options };
+    let crew = Crew { gauge: Gauge::start(), door: Door::new(FEW_A_PROCESSOR * processors()), planners: Door::new(processors().div_ceil(2)), options };
     // Restarts take their time, so they begin first. Otherwise in the order given.
     let (long, short): (Vec<_>, Vec<_>) = (0..tasks.len()).partition(|index| ends_a_life(tasks[*index].scenario));
     let mut doubtful = Vec::new();
