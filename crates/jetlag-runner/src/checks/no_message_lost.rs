@@ -32,8 +32,9 @@ pub(super) fn check(records: &[Record], observed: &Observed, finding: &mut Findi
     let mut configs = Configs::default();
     let mut books = Books::default();
     for record in records {
-        configs.follow(record);
+        // An update is looked at with the configuration before it.
         books.follow(record, &configs);
+        configs.follow(record);
         if record.kind == Kind::Stored
             && !record.fields.flag(Key::Duplicate)
             && let (Some(stream), Some(seq)) = (record.fields.text(Key::Stream), record.fields.uint(Key::StreamSeq))
@@ -108,14 +109,14 @@ impl Books {
                 self.cut.extend(consumer_of(record));
             }
             // Filters that change leave messages behind that nobody will be told of.
-            (Kind::ConsumerUpdated, ..) => self.follow_update(record),
+            (Kind::ConsumerUpdated, ..) => self.follow_update(record, configs),
             _ => self.follow_message(record, configs),
         }
     }
 
-    fn follow_update(&mut self, record: &Record) {
+    fn follow_update(&mut self, record: &Record, configs: &Configs) {
         let (Some(consumer), Some(config)) = (consumer_of(record), super::config_of(record)) else { return };
-        if !config.filters().is_empty() {
+        if configs.of(&consumer).is_none_or(|before| before.filters() != config.filters()) {
             self.cut.insert(consumer);
         }
     }
