@@ -17,7 +17,7 @@ use crate::view::View;
 const TRIES: usize = 4;
 
 /// Of so many refused commands in a hundred, one is kept for its refusal.
-const KEPT_REFUSALS: usize = 12;
+const KEPT_REFUSALS: usize = 20;
 
 /// How far ahead a command is looked at for races that it leads to, and how far time is let run to see them: in waits.
 const AHEAD: i64 = 12;
@@ -215,6 +215,19 @@ impl Drawer {
     /// Whether a consumer was to push.
     pub(crate) fn is_push(&self, consumer: &str) -> bool {
         self.made.iter().any(|(_, name, push)| &**name == consumer && *push)
+    }
+
+    /// The fault rules that have not been ended.
+    pub(crate) fn faults(&self) -> Vec<String> {
+        let mut faults: Vec<String> = Vec::new();
+        for command in self.sketch.blocks.iter().flatten() {
+            if let Some((id, _)) = command.strip_prefix("fault ").and_then(|rest| rest.split_once(' ')) {
+                faults.push(id.to_owned());
+            } else if let Some(id) = command.strip_prefix("clear ") {
+                faults.retain(|other| other != id);
+            }
+        }
+        faults
     }
 
     /// All clients that have done something.

@@ -60,7 +60,7 @@ pub(crate) fn fault(drawer: &mut Drawer) -> Option<String> {
             let by = drawer.wait();
             line.push_str(&format!(" by={by}"));
         }
-        "duplicate" => drawer.option(&mut line, "fault", "copies", 25, |_| "2".to_owned()),
+        "duplicate" => drawer.option(&mut line, "fault", "copies", 50, |_| "2".to_owned()),
         "disconnect" => {
             let unit = drawer.unit;
             drawer.option(&mut line, "fault", "reconnect", 50, |d| (unit * d.chance.pick(&[1, 2])).to_string());
@@ -68,22 +68,25 @@ pub(crate) fn fault(drawer: &mut Drawer) -> Option<String> {
         _ => {}
     }
     if effect != "slow" {
-        let kind = KINDS[drawer.chance.weighted(&KINDS.map(|(_, weight)| weight))].0;
+        // Whether the answer to what a client sent last still reaches it is a race.
+        let comes_down = ["pub-ack", "delivery", "ack-reply", "status", "heartbeat", "advisory", "api-reply", "message"];
+        let fits = |kind: &str| !matches!(effect, "disconnect" | "crash") || comes_down.contains(&kind);
+        let kind = KINDS[drawer.chance.weighted(&KINDS.map(|(kind, weight)| if fits(kind) { weight } else { 0 }))].0;
         line.push_str(&format!(" kind={kind}"));
     }
     matches(drawer, &mut line);
-    match drawer.chance.below(10) {
-        0..4 => {}
-        4 => line.push_str(" first=2"),
-        5 => line.push_str(" nth=2"),
-        6 => line.push_str(" probability=1/2"),
-        7 => window(drawer, &mut line),
-        8 => {
+    match drawer.chance.below(8) {
+        0 | 1 => {}
+        2 => line.push_str(" always"),
+        3 => line.push_str(" first=2"),
+        4 => line.push_str(" nth=2"),
+        5 => line.push_str(" probability=1/2"),
+        6 => window(drawer, &mut line),
+        _ => {
             let every = drawer.unit * drawer.chance.pick(&[2, 3, 4]);
             let open = drawer.unit;
             line.push_str(&format!(" every={every} for={open}"));
         }
-        _ => line.push_str(" always"),
     }
     Some(line)
 }
@@ -91,12 +94,12 @@ pub(crate) fn fault(drawer: &mut Drawer) -> Option<String> {
 fn matches(drawer: &mut Drawer, line: &mut String) {
     let of = "fault";
     if let Some(client) = some_client(drawer) {
-        drawer.option(line, of, "client", 40, |_| client);
+        drawer.option(line, of, "client", 25, |_| client);
     }
-    drawer.option(line, of, "stream", 10, |_| "S".to_owned());
+    drawer.option(line, of, "stream", 25, |_| "S".to_owned());
     drawer.option(line, of, "consumer", 15, |d| d.chance.pick(&["C", "C", "D"]).to_owned());
     drawer.option(line, of, "subject", 15, |d| d.chance.pick(&["s.a", "s.*", "s.b", "t.>"]).to_owned());
-    drawer.option(line, of, "stream-seq", 15, |d| d.chance.pick(&["1", "2", "3"]).to_owned());
+    drawer.option(line, of, "stream-seq", 25, |d| d.chance.pick(&["1", "2", "3"]).to_owned());
     drawer.option(line, of, "delivery-count", 15, |d| d.chance.pick(&["1", "1", "2"]).to_owned());
 }
 
@@ -120,6 +123,6 @@ fn some_client(drawer: &mut Drawer) -> Option<String> {
 }
 
 pub(crate) fn clear(drawer: &mut Drawer) -> Option<String> {
-    let last = drawer.names_given;
-    (last > 0).then(|| format!("clear f{}", drawer.chance.below(last) + 1))
+    let faults = drawer.faults();
+    (!faults.is_empty()).then(|| format!("clear {}", drawer.chance.pick(&faults)))
 }

@@ -35,12 +35,12 @@ pub(crate) fn stream(drawer: &mut Drawer, name: &str, update: bool) -> String {
     drawer.option(line, of, "max-msg-size", 15, |d| d.chance.pick(&["2", "8", "30", "-1"]).to_owned());
     drawer.option(line, of, "max-age", 25, |d| d.wait().to_string());
     drawer.option(line, of, "duplicate-window", 40, |d| d.wait().to_string());
-    if !update || drawer.uses("update stream storage", 5) {
+    if !update || drawer.chance.percent(10) {
         drawer.option(line, of, "storage", 50, |d| d.chance.pick(&["file", "memory", "memory"]).to_owned());
     }
     drawer.option(line, of, "num-replicas", 8, |d| d.chance.pick(&["1", "1", "1", "3", "-1"]).to_owned());
     drawer.option(line, of, "no-ack", 8, |d| d.chance.pick(&["yes", "no"]).to_owned());
-    if !update {
+    if !update || drawer.chance.percent(15) {
         drawer.option(line, of, "first-seq", 20, |d| d.chance.pick(&["1", "5", "10"]).to_owned());
     }
     drawer.option(line, of, "allow-direct", 10, |d| d.chance.pick(&["yes", "no"]).to_owned());
@@ -65,6 +65,23 @@ pub(crate) fn consumer(drawer: &mut Drawer, name: &str, letter: &str, push: bool
         if push {
             line.push_str(&format!(" deliver-subject=to.{}", name.to_lowercase()));
         }
+    }
+    if update && drawer.chance.percent(35) {
+        // What an update may not change, or may have to leave as it is.
+        let fixed = ["durable=yes", "ack-policy=explicit", "ack-policy=all", "deliver-policy=all", "deliver-policy=new", "opt-start-seq=2"];
+        let more = [
+            "opt-start-time=start+3s",
+            "opt-start-time=start+9s",
+            "max-waiting=2",
+            "max-batch=2",
+            "max-bytes=100",
+            "mem-storage=yes",
+            "mem-storage=yes",
+            "max-expires=2m",
+            "deliver-group=g",
+            "idle-heartbeat=6s",
+        ];
+        line.push_str(&format!(" {}", drawer.chance.pick(&[&fixed[..], &more[..]].concat())));
     }
     let waits = !line.contains("ack-policy=none");
     let backoff = drawer.uses("consumer backoff", if waits { 30 } else { 5 });

@@ -4,7 +4,7 @@ use std::fmt::Display;
 
 use jetlag_model::{DeliveryCount, Duration, DurationError, StreamSeq};
 
-use crate::diagnostic::Report;
+use crate::diagnostic::{Report, Words};
 use crate::lex::{Token, Word};
 use crate::{Comparison, ConsumerPath, DeliveryRef, Name, Span};
 
@@ -239,8 +239,15 @@ impl<'r, 't> Args<'r, 't> {
         self.known.extend(keys);
     }
 
+    /// Notes that one of them was there.
+    pub(crate) fn took(&mut self, key: &'static str, span: Span) {
+        self.taken.push((key, span));
+    }
+
     /// Reports what nobody asked for.
     pub(crate) fn finish(self) {
+        let taken = self.taken.iter().map(|(key, _)| *key).collect();
+        self.report.words.push(Words { of: self.of.clone(), known: self.known.clone(), taken });
         for token in &self.tokens {
             let (span, word) = match token {
                 Token::Option { key, span, .. } => (*span, key.clone()),

@@ -52,11 +52,23 @@ impl std::fmt::Display for Diagnostic {
 pub(crate) struct Report<'a> {
     text: &'a str,
     found: Vec<Diagnostic>,
+    /// Which options could be had, and which were, by what they belong to.
+    pub(crate) words: Vec<Words>,
+}
+
+/// The options and flags of one command, or of a part of it.
+pub(crate) struct Words {
+    /// What they belong to.
+    pub(crate) of: String,
+    /// All of them.
+    pub(crate) known: Vec<&'static str>,
+    /// Those that are there.
+    pub(crate) taken: Vec<&'static str>,
 }
 
 impl<'a> Report<'a> {
     pub(crate) fn new(text: &'a str) -> Report<'a> {
-        Report { text, found: Vec::new() }
+        Report { text, found: Vec::new(), words: Vec::new() }
     }
 
     /// Adds a diagnostic, and hands it back for its help.

@@ -22,6 +22,7 @@ mod scenario;
 mod settings;
 mod span;
 mod version;
+mod vocabulary;
 mod words;
 mod worker;
 
@@ -38,4 +39,5 @@ pub use scenario::{Block, Conform, Header, KnownDifference, Mode, SCRIPT, Scenar
 pub use settings::{Setting, SettingValue, Settings};
 pub use span::{Name, Span};
 pub use version::{Comparison, VersionRange, VersionRangeError};
+pub use vocabulary::{vocabulary, words_of};
 pub use worker::{Action, ActionKind, CountCondition, HandlerOption, WorkerCommand, WorkerMatch, WorkerRule};

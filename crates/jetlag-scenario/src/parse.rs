@@ -37,6 +37,11 @@ pub fn parse_bytes(bytes: &[u8]) -> Result<Scenario, Vec<Diagnostic>> {
 /// Everything that is wrong with the text, in its order.
 pub fn parse(text: &str) -> Result<Scenario, Vec<Diagnostic>> {
     let mut report = Report::new(text);
+    read(text, &mut report).filter(|_| report.len() == 0).ok_or_else(|| report.finish())
+}
+
+/// The same, with what is wrong put into the report.
+pub(crate) fn read(text: &str, report: &mut Report<'_>) -> Option<Scenario> {
     let lines = Line::all(text);
     if let Some(at) = text.find('\r') {
         let line = lines.iter().rfind(|line| line.start <= at).map_or(1, |line| line.number);
@@ -46,10 +51,10 @@ pub fn parse(text: &str) -> Result<Scenario, Vec<Diagnostic>> {
     if let Some(bom) = text.strip_prefix('\u{feff}') {
         let span = Span { start: 0, end: text.len() - bom.len(), line: 1 };
         report.error(span, "the file begins with a byte order mark", "expected text").help("save the file as UTF-8 without one");
-        return Err(report.finish());
+        return None;
     }
     let mut paragraphs: Vec<&[Line<'_>]> = lines.split(Line::is_blank).filter(|lines| !lines.is_empty()).collect();
-    let header = take_header(&mut paragraphs, &mut report);
+    let header = take_header(&mut paragraphs, report);
     let mut blocks = Vec::new();
     for (i, lines) in paragraphs.iter().enumerate() {
         let begins_apart = |lines: &&[Line<'_>]| lines[0].text.starts_with(SEPARATOR);
@@ -57,14 +62,14 @@ pub fn parse(text: &str) -> Result<Scenario, Vec<Diagnostic>> {
             after_open_block: i > 0 && !paragraphs[i - 1].iter().any(is_separator) && has_commands(paragraphs[i - 1]),
             before_separator: paragraphs.get(i + 1).is_some_and(begins_apart),
         };
-        blocks.push(block(lines, surroundings, &mut report));
+        blocks.push(block(lines, surroundings, report));
     }
     let scenario = Scenario { header, blocks };
-    whole::duplicates(&scenario, &mut report);
+    whole::duplicates(&scenario, report);
     if report.len() == 0 {
-        whole::references(&scenario, &mut report);
+        whole::references(&scenario, report);
     }
-    if report.len() == 0 { Ok(scenario) } else { Err(report.finish()) }
+    Some(scenario)
 }
 
 /// What stands around a block, to find out what a misplaced blank line has done.

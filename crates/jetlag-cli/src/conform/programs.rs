@@ -1,5 +1,6 @@
 //! `jetlag conform --seeds`: random programs on real servers.
 
+use std::collections::BTreeSet;
 use std::io::{self, Write};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -8,6 +9,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use jetlag_conform::{ConformOptions, Counts, Difference, Played, Programs, Smallest, Verdict};
 use jetlag_model::ServerVersion;
+use jetlag_scenario::{vocabulary, words_of};
 
 use super::show;
 use crate::exit::Exit;
@@ -66,6 +68,8 @@ struct Told {
     again: String,
     counts: Vec<(ServerVersion, Counts)>,
     commands: usize,
+    /// The words of the language that they used.
+    words: BTreeSet<String>,
     /// How many agreed, but not at first.
     late: usize,
     inconclusive: usize,
@@ -81,6 +85,7 @@ impl Told {
         });
         self.counts[place].1.add(&cell.verdict);
         self.commands += scenario.blocks.iter().map(|block| block.steps.len()).sum::<usize>();
+        self.words.extend(words_of(scenario));
         match &cell.verdict {
             Verdict::Inconclusive(reason) => {
                 self.inconclusive += 1;
@@ -112,7 +117,11 @@ impl Told {
         writeln!(
             err,
             "{all} replays, {commands} commands: {share:.1} % inconclusive, {late} agreed only on a quieter machine; in {seconds:.1}s"
-        )
+        )?;
+        let vocabulary = vocabulary();
+        let left_out: Vec<&str> = vocabulary.difference(&self.words).map(String::as_str).collect();
+        let used = vocabulary.len() - left_out.len();
+        writeln!(err, "{used} of the language's {} words were used; not {}", vocabulary.len(), left_out.join(", "))
     }
 }
 

@@ -304,6 +304,7 @@ fn settings(args: &mut Args<'_, '_>, table: &Table, other: &Table, whose: &str) 
         if settings.iter().any(|setting| setting.key == *key) {
             args.report.error(span, format!("`{key}` is given twice"), "already given").help("keep one of them");
         } else if let Some(value) = setting_value(args, *shape, key, word) {
+            args.took(key, key_span);
             settings.push(Setting { key, value, span });
         }
     }
