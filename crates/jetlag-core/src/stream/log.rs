@@ -70,7 +70,7 @@ pub(crate) struct Log {
 impl Log {
     /// An empty log whose first message will have sequence `first_seq` (0 and 1 both mean 1).
     pub(crate) fn new(storage: StorageType, first_seq: u64) -> Log {
-        let (first, last) = if first_seq > 1 { (first_seq, first_seq - 1) } else { (0, 0) };
+        let (first, last) = if first_seq > 0 { (first_seq, first_seq - 1) } else { (0, 0) };
         Log {
             storage,
             entries: BTreeMap::new(),
