@@ -128,6 +128,12 @@ impl<'s> Lead<'s> {
         Err(in_the_way.unwrap_or(Unplayable::NoPace))
     }
 
+    /// The replay at this pace, if it is slower than that of a plan and can be made.
+    pub(crate) fn at_if_slower(&self, plan: &Plan<'_>, ratio: Ratio) -> Option<Plan<'_>> {
+        let second = Duration::from_secs(1);
+        if ratio.of(second) > plan.ratio.of(second) { self.at(ratio).ok() } else { None }
+    }
+
     /// The replay at this pace.
     ///
     /// # Errors

@@ -73,7 +73,12 @@ pub(crate) struct Task<'t> {
 
 /// Replays all, and tells `on_done` of each by its index, as soon as it is known.
 pub(crate) fn replay_all(tasks: &[Task<'_>], options: &ReplayOptions, mut on_done: impl FnMut(usize, Cell)) {
-    let crew = Crew { gauge: Gauge::start(), door: Door::new(FEW_A_PROCESSOR * processors()), planners: Door::new(processors().div_ceil(2)), options };
+    let crew = Crew {
+        gauge: Gauge::start(),
+        door: Door::new(FEW_A_PROCESSOR * processors()),
+        planners: Door::new(processors().div_ceil(2)),
+        options,
+    };
     // Restarts take their time, so they begin first. Otherwise in the order given.
     let (long, short): (Vec<_>, Vec<_>) = (0..tasks.len()).partition(|index| ends_a_life(tasks[*index].scenario));
     let mut doubtful = Vec::new();
@@ -177,6 +182,14 @@ impl Crew<'_> {
         Ok(cell(verdict, ratio, replays + u32::from(round == Round::Apart)))
     }
 
+    /// The pace at which a server of another version than the simulator plays shows what it does: it may time what the other does not.
+    fn pace_of_the_server(&self, scenario: &Scenario, target: &Target, lateness: Duration) -> Option<Ratio> {
+        let Target { plays, version, .. } = *target;
+        let lead = (plays != version).then(|| Lead::new(scenario, version, self.options.registry.clone(), self.options.longest, lateness));
+        let lead = lead?.ok()?;
+        lead.fastest().ok().map(|plan| plan.ratio)
+    }
+
     /// What is to be expected of a server of another version than the simulator plays.
     fn separation(&self, scenario: &Scenario, target: &Target) -> Separation {
         let Target { plays, version, .. } = *target;
@@ -209,6 +222,8 @@ impl Crew<'_> {
             Ok(plan) => plan,
             Err(reason) => return unplayable(reason),
         };
+        let fastest =
+            self.pace_of_the_server(scenario, target, lateness).and_then(|own| lead.at_if_slower(&fastest, own)).unwrap_or(fastest);
         drop(planning);
         let slowed = if ends_a_life(scenario) { SLOWED.1 } else { SLOWED.0 };
         let slowed = if round == Round::Together { &slowed[..1] } else { &slowed };
