@@ -105,7 +105,7 @@ impl<'s> Lead<'s> {
             return Err(Unplayable::Fails(first));
         }
         options.evaluate_checks = false;
-        Ok(Lead { scenario, options, longest, timers: Timers::of(scenario).on_a_machine_late_by(lateness), nominal })
+        Ok(Lead { scenario, options, longest, timers: Timers::of(scenario, version).on_a_machine_late_by(lateness), nominal })
     }
 
     /// The fastest replay that can tell.

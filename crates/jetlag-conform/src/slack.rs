@@ -4,7 +4,8 @@
 
 use std::collections::BTreeSet;
 
-use jetlag_model::{Duration, Time};
+use jetlag_core::{Rule, version_rules};
+use jetlag_model::{Duration, ServerVersion, Time};
 use jetlag_scenario::{AckVerb, ActionKind, Command, Scenario};
 use jetlag_trace::{Key, Kind, Place, Record};
 
@@ -32,13 +33,14 @@ const LIFE: Duration = Duration::from_millis(500);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Timers {
     ack_wait: Duration,
+    max_age: Duration,
     /// How late the machine itself is, beyond what is usual.
     machine: Duration,
 }
 
 impl Timers {
     /// As a scenario makes them: a delayed nak looks again after 10 ms, an update of a consumer after 100 ms.
-    pub(crate) fn of(scenario: &Scenario) -> Timers {
+    pub(crate) fn of(scenario: &Scenario, version: ServerVersion) -> Timers {
         let updates = steps(scenario).any(|step| matches!(step.command, Command::UpdateConsumer(_)));
         let delays = steps(scenario).any(|step| match &step.command {
             Command::Ack(ack) => matches!(ack.verb, AckVerb::Nak { delay: Some(_) }),
@@ -52,7 +54,10 @@ impl Timers {
             (false, true) => 15,
             (false, false) => 5,
         };
-        Timers { ack_wait: Duration::from_millis(ms), machine: Duration::ZERO }
+        // Removed in rounds that are never less than 250 ms apart.
+        let soon = version_rules().any(|rule| rule.rule == Rule::AgedLookedForSoon && rule.holds(version));
+        let max_age = if soon { 260 } else { 1_010 };
+        Timers { ack_wait: Duration::from_millis(ms), max_age: Duration::from_millis(max_age), machine: Duration::ZERO }
     }
 
     /// The same on a machine that is late by this, as measured.
@@ -75,8 +80,7 @@ impl Timers {
     pub(crate) fn lateness(self, deadline: &str) -> Duration {
         let timer = Duration::from_millis(match deadline {
             "ack-wait" => return self.ack_wait + self.machine,
-            // Removed in rounds that are never less than 250 ms apart.
-            "max-age" => 260,
+            "max-age" => return self.max_age + self.machine,
             // The threshold and up to a second, drawn by the server.
             "inactive" => 1_010,
             _ => 5,
@@ -192,8 +196,10 @@ mod tests {
             (got(500, None), 90 + 50 + 45 + 2600 + 45 + 45 + 45),
         ];
         let records: Vec<_> = rows.iter().map(|(record, _)| record.clone()).collect();
-        let late: Vec<_> =
-            bands(&records, Timers { ack_wait: MS(5), machine: Duration::ZERO }).iter().map(|band| band.late - LATE).collect();
+        let late: Vec<_> = bands(&records, Timers { ack_wait: MS(5), max_age: MS(260), machine: Duration::ZERO })
+            .iter()
+            .map(|band| band.late - LATE)
+            .collect();
         assert_eq!(late, rows.map(|(_, late)| Duration::from_micros(late * 100)));
     }
 
@@ -201,7 +207,7 @@ mod tests {
     fn what_a_scenario_does_makes_timers_late() {
         let timers = |commands: &str| {
             let text = format!("title: t\n\n{commands}\n----\nok\n");
-            Timers::of(&jetlag_scenario::parse(&text).expect(commands)).lateness("ack-wait")
+            Timers::of(&jetlag_scenario::parse(&text).expect(commands), ServerVersion::NEWEST).lateness("ack-wait")
         };
         assert_eq!(timers("w1: nak 1"), MS(5));
         assert_eq!(timers("w1: nak 1 delay=1s"), MS(15));

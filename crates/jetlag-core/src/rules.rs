@@ -281,6 +281,11 @@ rules! {
     SizeBeforeHeaders "size-before-headers"
         [(2, 15, 1)..]
         "seen: not 2.14.6, 2.15.1; not yet in the source of 2026-08-21";
+    /// Who looks for aged messages a moment too early looks again after 250 ms; before, after a whole second. The core looks when they are due,
+    /// so this is for those who wait for a real server.
+    AgedLookedForSoon "aged-looked-for-soon"
+        [(2, 10, 28)..]
+        "server/filestore.go resetAgeChk, v2.10.26 and v2.10.28";
     /// Configurations carry `_nats.*` metadata.
     VersionMetadata "version-metadata"
         [(2, 11, 0)..]

@@ -68,7 +68,7 @@ pub(crate) struct Log {
 }
 
 impl Log {
-    /// An empty log whose first message will have sequence `first_seq` (0 and 1 both mean 1).
+    /// An empty log whose first message will have sequence `first_seq` (0 and 1 both mean 1, but only 1 shows before it is there).
     pub(crate) fn new(storage: StorageType, first_seq: u64) -> Log {
         let (first, last) = if first_seq > 0 { (first_seq, first_seq - 1) } else { (0, 0) };
         Log {
