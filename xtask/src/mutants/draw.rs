@@ -20,9 +20,9 @@ pub(super) struct Named {
 }
 
 impl Drawn {
-    /// Draws `count` of the mutants whose name contains `only`: those whose keys have the smallest hashes. So a change of the sources replaces
+    /// Draws `count` of the mutants whose key contains one of `only`, or of all if that is empty: those whose keys have the smallest hashes. So a change of the sources replaces
     /// those mutants that it touches, and leaves the others drawn.
-    pub(super) fn from(names: impl Iterator<Item = String>, seed: u64, count: usize, only: &str) -> Drawn {
+    pub(super) fn from(names: impl Iterator<Item = String>, seed: u64, count: usize, only: &[String]) -> Drawn {
         let mut counts: BTreeMap<String, usize> = BTreeMap::new();
         let mut all: Vec<(usize, Named)> = Vec::new();
         for (index, name) in names.enumerate() {
@@ -30,7 +30,7 @@ impl Drawn {
             let nth = counts.entry(change.clone()).or_default();
             *nth += 1;
             let key = format!("{change} #{nth}");
-            if name.contains(only) {
+            if only.is_empty() || only.iter().any(|text| key.contains(text)) {
                 all.push((index, Named { name, key }));
             }
         }
@@ -77,17 +77,17 @@ mod tests {
 
     #[test]
     fn the_same_seed_draws_the_same_mutants_wherever_they_stand() {
-        let first = Drawn::from(names(0), 7, 20, "");
+        let first = Drawn::from(names(0), 7, 20, &[]);
         assert_eq!((first.mutants.len(), first.of), (20, 100));
-        assert_eq!(keys(&first), keys(&Drawn::from(names(5), 7, 20, "")));
-        assert_ne!(keys(&first), keys(&Drawn::from(names(0), 8, 20, "")));
-        assert_eq!(Drawn::from(names(0), 7, 20, "f3").of, 7);
+        assert_eq!(keys(&first), keys(&Drawn::from(names(5), 7, 20, &[])));
+        assert_ne!(keys(&first), keys(&Drawn::from(names(0), 8, 20, &[])));
+        assert_eq!(Drawn::from(names(0), 7, 20, &["f3".to_owned()]).of, 7);
     }
 
     #[test]
     fn a_key_tells_equal_changes_apart() {
         let names = ["a.rs:1:1: x", "a.rs:2:9: x", "b.rs:1:1: x"].map(str::to_owned);
-        let drawn = Drawn::from(names.into_iter(), 1, 9, "");
+        let drawn = Drawn::from(names.into_iter(), 1, 9, &[]);
         assert_eq!(keys(&drawn), ["a.rs: x #1", "a.rs: x #2", "b.rs: x #1"]);
         assert_eq!((drawn.key("a.rs:2:9: x"), drawn.key("a.rs:3:1: x")), (Some("a.rs: x #2"), None));
     }

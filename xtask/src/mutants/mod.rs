@@ -24,9 +24,9 @@ pub(crate) struct Options {
     /// What they are drawn by: the same seed draws the same mutants from the same sources
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// Draw only from mutants whose name contains this text
-    #[arg(long, value_name = "TEXT", default_value = "")]
-    only: String,
+    /// Draw only from mutants whose key contains this text; may be given several times
+    #[arg(long, value_name = "TEXT")]
+    only: Vec<String>,
     /// Show what would be drawn, and stop
     #[arg(long)]
     list: bool,
