@@ -24,6 +24,9 @@ pub(crate) const ORDER_PAUSE: Duration = Duration::from_millis(1);
 /// The pause before the next command of a script.
 pub(crate) const COMMAND_PAUSE: Duration = Duration::from_millis(3);
 
+/// The pause before something is done to a connection on which the server may be answering: whether that comes before is a race else.
+pub(crate) const ANSWER_PAUSE: Duration = Duration::from_millis(20);
+
 /// Where the server puts what it reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Queue {

@@ -19,7 +19,7 @@ use jetlag_wire::{ClientFrame, ConnectOptions, ServerFrame};
 use crate::connection::{Arrival, CloseReason, Connection, ConnectionError, ConnectionTag, Event};
 use crate::find::ServerUrl;
 use crate::hosts::connect;
-use crate::lane::{COMMAND_PAUSE, Lane, Wait};
+use crate::lane::{ANSWER_PAUSE, COMMAND_PAUSE, Lane, Wait};
 use crate::led::Barrier;
 use crate::server::{ServerError, ServerOptions, ServerProcess};
 
@@ -449,6 +449,12 @@ impl Backend for RealServer {
     /// Nobody but the server knows.
     fn next_busy_deadline(&self) -> Option<(Time, Deadline)> {
         None
+    }
+
+    fn catch_up(&mut self) -> Result<(), BackendError> {
+        let flushed = self.last.map_or(Ok(()), |lane| self.flush(lane.conn));
+        thread::sleep(ANSWER_PAUSE);
+        self.noted(flushed)
     }
 
     fn patience(&self) -> jetlag_model::Duration {

@@ -97,6 +97,14 @@ pub trait Backend {
     /// can not be known.
     fn next_busy_deadline(&self) -> Option<(Time, Deadline)>;
 
+    /// Waits until what the server makes at once of all it was given can be polled. Nothing in simulated time.
+    ///
+    /// # Errors
+    /// When the server can not be asked any more, which ends the run.
+    fn catch_up(&mut self) -> Result<(), BackendError> {
+        Ok(())
+    }
+
     /// How long an answer that comes at once may take to be seen. Nothing in simulated time.
     fn patience(&self) -> Duration {
         Duration::ZERO

@@ -128,6 +128,16 @@ impl<B: Backend> World<B> {
         Ok(())
     }
 
+    /// Does what rules want done once something has passed. What the server makes of it at once is under way by then, and may be lost.
+    pub(super) fn act_once_answered(&mut self, member: usize, actions: Vec<(RuleId, Action)>) -> Result<(), WorldError> {
+        if actions.is_empty() {
+            return Ok(());
+        }
+        self.backend.catch_up()?;
+        self.drain()?;
+        self.act_on(member, actions)
+    }
+
     /// Does what rules want done once a crossing met its fate.
     pub(super) fn act_on(&mut self, member: usize, actions: Vec<(RuleId, Action)>) -> Result<(), WorldError> {
         for (rule, action) in actions {

@@ -370,11 +370,7 @@ impl<B: Backend> World<B> {
             Item::Up { member, conn, frame, about: _, cause, then } => {
                 self.set_cause(cause);
                 self.backend.input(frame.into_input(conn))?;
-                if !then.is_empty() {
-                    self.drain()?;
-                    self.act_on(member, then)?;
-                }
-                Ok(())
+                self.act_once_answered(member, then)
             }
             Item::Down { member, sid, message, passage } => {
                 self.set_cause(passage.cause);

@@ -35,7 +35,7 @@ impl<B: Backend> World<B> {
             Received::Stray => {}
         }
         self.send(member, frames)?;
-        self.act_on(member, passage.then)?;
+        self.act_once_answered(member, passage.then)?;
         let Some(worker) = touched else { return Ok(()) };
         match (refused, self.workers[worker].pull().cloned()) {
             (true, Some(pull)) => self.pull_again_later(worker, &pull),
