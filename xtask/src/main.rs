@@ -8,6 +8,7 @@ mod copy;
 mod crossed;
 mod determinism;
 mod mutants;
+mod new_server;
 mod server;
 mod test;
 mod tidy;
@@ -43,6 +44,8 @@ enum Task {
     Fmt,
     /// Have the simulator play each version against the servers of all others; takes minutes
     Crossed(crossed::Options),
+    /// Replay everything on a version that nobody has looked at yet, and say what has to be done about it
+    NewServer(new_server::Options),
     /// Write down the checksums of the servers to compare with; needs a network
     Checksums(checksums::Options),
 }
@@ -51,12 +54,20 @@ fn main() -> anyhow::Result<ExitCode> {
     let cli = Cli::parse();
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("xtask stands directly under the repository's root")?;
     let workspace = Workspace::open(root)?;
+    if cfg!(debug_assertions) && matches!(cli.task, Task::Crossed(_) | Task::NewServer(_)) {
+        // What plays thousands of scenarios is worth the time to build it.
+        let release = ["run", "--quiet", "--release", "--package", "xtask", "--"];
+        let mut command = workspace.cargo(&release);
+        let status = command.args(std::env::args_os().skip(1)).status().context("cargo run could not be started")?;
+        return Ok(if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE });
+    }
     match cli.task {
         Task::Test(options) => test::run(&workspace, &options),
         Task::Mutants(options) => mutants::run(&workspace, &options),
         Task::WrongRules(options) => wrong_rules::run(&workspace, &options),
         Task::Tidy => tidy::run(&workspace),
         Task::Crossed(options) => crossed::run(&workspace, &options),
+        Task::NewServer(options) => new_server::run(&workspace, &options),
         Task::Checksums(options) => checksums::run(&workspace, &options),
         Task::Fmt => {
             let formatted = workspace.cargo(&["fmt", "--all"]).status().context("cargo fmt could not be started")?.success();

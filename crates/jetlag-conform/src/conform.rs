@@ -1,11 +1,12 @@
 //! Scenario files on real servers, and what came of it: the entry point of this crate.
 
+use std::borrow::Cow;
 use std::path::PathBuf;
 use std::thread;
 
 use jetlag_model::ServerVersion;
-use jetlag_runner::{Registry, RunOptions, ScenarioFile, SuiteError, Unreadable, find_files};
-use jetlag_scenario::set_unconfirmed;
+use jetlag_runner::{Registry, RunOptions, ScenarioFile, SuiteError, Unreadable, find_files, run_simulated};
+use jetlag_scenario::{Scenario, set_unconfirmed};
 
 use crate::find::{FindError, Server, version_of};
 use crate::real::{RealError, RealServer};
@@ -26,6 +27,8 @@ pub struct ConformOptions {
     pub servers: Vec<Server>,
     /// Which version the simulator plays; that of the server when absent.
     pub as_version: Option<ServerVersion>,
+    /// Whether the simulator has to show what the files say before a server is asked. Not for a version that no file speaks of.
+    pub transcripts: bool,
     /// The handlers that workers can name.
     pub registry: Registry,
     /// A replay that would take longer is not made.
@@ -38,7 +41,7 @@ impl ConformOptions {
     /// On these servers, each played as it is, with the shipped handlers, 20 s at most for a scenario.
     pub fn new(servers: Vec<Server>) -> ConformOptions {
         let jobs = JOBS_A_PROCESSOR * thread::available_parallelism().map_or(1, usize::from);
-        ConformOptions { servers, as_version: None, registry: Registry::new(), longest: LONGEST, jobs }
+        ConformOptions { servers, as_version: None, transcripts: true, registry: Registry::new(), longest: LONGEST, jobs }
     }
 
     pub(crate) fn replay_options(&self) -> ReplayOptions {
@@ -163,8 +166,15 @@ pub fn conform(paths: &[PathBuf], options: &ConformOptions, mut on_progress: imp
     let targets = options.targets()?;
     let reading = RunOptions { registry: options.registry.clone(), ..RunOptions::default() };
     let files: Vec<_> = paths.iter().map(|path| ScenarioFile::read(path, &reading)).collect();
-    let readable = || files.iter().flatten();
-    let tasks: Vec<_> = readable().flat_map(|file| targets.iter().map(|target| Task { scenario: &file.scenario, target })).collect();
+    let pairs: Vec<_> = files.iter().flatten().flat_map(|file| targets.iter().map(move |target| (&file.scenario, target))).collect();
+    let scenarios: Vec<Cow<'_, Scenario>> = pairs
+        .iter()
+        .map(|(scenario, target)| match options.transcripts {
+            true => Cow::Borrowed(*scenario),
+            false => Cow::Owned(as_simulated(scenario, &RunOptions { version: target.plays, ..reading.clone() })),
+        })
+        .collect();
+    let tasks: Vec<_> = pairs.iter().zip(&scenarios).map(|((_, target), scenario)| Task { scenario, target }).collect();
     let mut cells: Vec<Option<Cell>> = vec![None; tasks.len()];
     let mut done = 0;
     replay_all(&tasks, &options.replay_options(), |index, cell| {
@@ -178,6 +188,15 @@ pub fn conform(paths: &[PathBuf], options: &ConformOptions, mut on_progress: imp
         FileReport { path, result }
     });
     Ok(Report { files: files.collect(), versions: targets.iter().map(|target| target.version).collect() })
+}
+
+/// A scenario with the transcripts that the simulator gives.
+fn as_simulated(scenario: &Scenario, options: &RunOptions) -> Scenario {
+    let mut simulated = scenario.clone();
+    for mismatch in run_simulated(scenario, options).mismatches() {
+        simulated.blocks[mismatch.block].transcripts[mismatch.transcript].lines.clone_from(&mismatch.got);
+    }
+    simulated
 }
 
 /// The version of a server.

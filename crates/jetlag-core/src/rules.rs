@@ -279,8 +279,8 @@ rules! {
         "seen: not 2.14.6, 2.15.0";
     /// A message is too large before anything that its headers ask for is wrong; before, after all of it.
     SizeBeforeHeaders "size-before-headers"
-        [(2, 15, 1)..]
-        "seen: not 2.14.6, 2.15.1; not yet in the source of 2026-08-21";
+        [(2, 15, 0)..]
+        "seen: not 2.14.6, 2.15.0; not yet in the source of 2026-08-21";
     /// Who looks for aged messages a moment too early looks again after 250 ms; before, after a whole second. The core looks when they are due,
     /// so this is for those who wait for a real server.
     AgedLookedForSoon "aged-looked-for-soon"

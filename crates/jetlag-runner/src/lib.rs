@@ -18,7 +18,7 @@ pub use jetlag_core::{VersionRule, version_rules};
 pub use outcome::{CheckReport, Failure, Mismatch, Outcome, StepRun, Verdict};
 pub use registry::{Registry, RegistryError};
 pub use run::{Pace, RunOptions, StepPlace, VirtualPace, run_on, run_simulated};
-pub use separation::{Separation, separation};
+pub use separation::{Explanation, Separation, explanation, separation};
 pub use suite::{
     Blessed, FileReport, FileRun, Nondeterminism, ScenarioFile, SuiteError, Unreadable, bless_file, find_files, in_order, is_blessable,
     may_bless, replace, run_files,

@@ -29,3 +29,26 @@ pub fn separation(scenario: &Scenario, options: &RunOptions, a: ServerVersion, b
     let rules = version_rules().filter(|rule| rule.separates(a, b) && shown(a, Some(rule.rule)) != first).collect();
     Separation { separated: true, rules }
 }
+
+/// What may be behind lines that a real server showed and the simulator did not.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Explanation {
+    /// The rules of which each alone, turned, has the simulator show these lines.
+    pub rules: Vec<VersionRule>,
+    /// The compared versions as which the simulator shows these lines.
+    pub versions: Vec<ServerVersion>,
+}
+
+/// Looks for what has the simulator show a block with `these` lines `instead_of` those that `options` make it show.
+pub fn explanation(scenario: &Scenario, options: &RunOptions, instead_of: &[String], these: &[String]) -> Explanation {
+    let shown = |version, flipped| {
+        let options = RunOptions { version, flipped, evaluate_checks: false, ..options.clone() };
+        run_simulated(scenario, &options).blocks
+    };
+    let Some(block) = shown(options.version, None).iter().position(|lines| lines == instead_of) else { return Explanation::default() };
+    let shows_these = |version, flipped| shown(version, flipped).get(block).is_some_and(|lines| lines == these);
+    Explanation {
+        rules: version_rules().filter(|rule| shows_these(options.version, Some(rule.rule))).collect(),
+        versions: ServerVersion::COMPARED.into_iter().filter(|version| shows_these(*version, None)).collect(),
+    }
+}
