@@ -4,7 +4,7 @@ use std::ffi::{OsStr, OsString};
 
 use jetlag_conform::Server;
 use jetlag_conform::fetch::{FetchError, find_or_fetch};
-use jetlag_conform::find::VARIABLE;
+use jetlag_conform::find::{Origin, VARIABLE};
 
 /// How to give a server, in one line.
 pub(crate) const HINT: &str =
@@ -17,6 +17,8 @@ pub(crate) struct Choice {
     pub(crate) name: OsString,
     /// Whether it is a binary, so that tests can start processes of it.
     pub(crate) is_binary: bool,
+    /// Whether somebody chose it: then it is the only one to compare with.
+    pub(crate) is_chosen: bool,
 }
 
 /// The server that was `given`, set, installed or cached, or else the newest one that the model knows, fetched. `None`, after saying why, if
@@ -28,11 +30,14 @@ pub(crate) struct Choice {
 pub(crate) fn choose(given: Option<&OsStr>) -> anyhow::Result<Option<Choice>> {
     match find_or_fetch(given, &mut |notice| println!("{notice}")) {
         Ok(found) => match found.server {
-            Server::Binary(path) => Ok(Some(Choice { name: path.into(), is_binary: true })),
+            Server::Binary(path) => {
+                let is_chosen = matches!(found.origin, Origin::Given | Origin::Variable);
+                Ok(Some(Choice { name: path.into(), is_binary: true, is_chosen }))
+            }
             Server::Running(_) => {
                 // As it was written: printed, a URL leaves its password out.
                 let written = given.map(OsStr::to_owned).or_else(|| std::env::var_os(VARIABLE));
-                Ok(written.map(|name| Choice { name, is_binary: false }))
+                Ok(written.map(|name| Choice { name, is_binary: false, is_chosen: true }))
             }
         },
         Err(FetchError::Find(error)) => Err(error.into()),

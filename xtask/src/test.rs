@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
 use jetlag_conform::find::{REQUIRE_VARIABLE, VARIABLE};
+use jetlag_model::ServerVersion;
 
 use crate::command::{Profile, Workspace, watch};
 use crate::{determinism, server, tidy};
@@ -28,7 +29,7 @@ pub(crate) const STARTED_BY: &str = "run by ";
 
 type Step = fn(&Context<'_>) -> anyhow::Result<Tally>;
 
-const STEPS: [(&str, Step); 9] = [
+const STEPS: [(&str, Step); 10] = [
     ("fmt", |context| context.succeeds(&["fmt", "--all", "--check"], &[])),
     ("clippy", |context| context.succeeds(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"], &[])),
     ("test", run_tests),
@@ -38,7 +39,11 @@ const STEPS: [(&str, Step); 9] = [
     ("run", run_scenarios),
     ("determinism", |context| Ok(Tally { passed: determinism::check(context.workspace)?, ..Tally::default() })),
     ("conform", conform),
+    ("programs", programs),
 ];
+
+/// The random programs of every run.
+const SEEDS: &str = "0..300";
 
 /// What a step, or all of them, came to.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -158,6 +163,14 @@ impl Context<'_> {
         Ok(files)
     }
 
+    /// What can not be done without a real server is skipped, unless there has to be one.
+    fn without_servers(&self, skipped: usize) -> anyhow::Result<Tally> {
+        if self.require_servers {
+            bail!("{}", server::HINT);
+        }
+        Ok(Tally { skipped, note: server::HINT.to_owned(), ..Tally::default() })
+    }
+
     /// All scenarios passed, or `command` failed.
     fn all_scenarios(&self, command: &mut Command) -> anyhow::Result<Tally> {
         let status = command.status().context("cargo run could not be started")?;
@@ -182,16 +195,31 @@ fn run_scenarios(context: &Context<'_>) -> anyhow::Result<Tally> {
     context.all_scenarios(context.workspace.jetlag(Profile::Release).arg("run"))
 }
 
+/// The scenarios on all compared versions; or on the one server that somebody chose.
 fn conform(context: &Context<'_>) -> anyhow::Result<Tally> {
-    match context.server()? {
-        Some(server) => {
-            let all = context.all_scenarios(context.workspace.jetlag(Profile::Release).args(["conform", "--server"]).arg(&server.name))?;
-            let skipped = context.scenarios_for_the_simulator_alone()?;
-            Ok(Tally { passed: all.passed - skipped, skipped, note: "skipped: declared `conform: no`".to_owned(), ..all })
-        }
-        None if context.require_servers => bail!("{}", server::HINT),
-        None => Ok(Tally { skipped: context.scenarios()?, note: server::HINT.to_owned(), ..Tally::default() }),
+    let Some(server) = context.server()? else { return context.without_servers(context.scenarios()?) };
+    let (name, servers) = if server.is_chosen { (server.name.clone(), 1) } else { ("all".into(), ServerVersion::COMPARED.len()) };
+    let all = context.all_scenarios(context.workspace.jetlag(Profile::Release).args(["conform", "--server"]).arg(&name))?;
+    let skipped = context.scenarios_for_the_simulator_alone()?;
+    let note = "skipped: declared `conform: no`".to_owned();
+    Ok(Tally { passed: (all.passed - skipped) * servers, skipped: skipped * servers, note, ..all })
+}
+
+/// Random programs on the oldest and the newest of the compared versions; or on the one server that somebody chose.
+fn programs(context: &Context<'_>) -> anyhow::Result<Tally> {
+    let Some(server) = context.server()? else { return context.without_servers(1) };
+    let (oldest, newest) = (ServerVersion::COMPARED[0].to_string().into(), ServerVersion::NEWEST.to_string().into());
+    let names = if server.is_chosen { vec![server.name.clone()] } else { vec![oldest, newest] };
+    let mut command = context.workspace.jetlag(Profile::Release);
+    command.args(["conform", "--seeds", SEEDS]);
+    for name in &names {
+        command.arg("--server").arg(name);
     }
+    let status = command.status().context("cargo run could not be started")?;
+    if !status.success() {
+        bail!("jetlag failed: {status}");
+    }
+    Ok(Tally { passed: names.len(), note: format!("random programs {SEEDS}, each server counted as one"), ..Tally::default() })
 }
 
 impl Tally {
