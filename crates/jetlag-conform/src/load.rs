@@ -42,6 +42,7 @@ impl Gauge {
     pub(crate) fn start() -> Gauge {
         let shared = Arc::new(Shared::default());
         let watched = Arc::clone(&shared);
+        // A machine that has no thread left has nobody to replay on it either, and that is told.
         let thread = thread::Builder::new().name("lateness".to_owned()).spawn(move || watch(&watched)).ok();
         Gauge { shared, thread }
     }
