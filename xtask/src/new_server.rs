@@ -124,7 +124,8 @@ impl Worklist {
             }
         });
         println!("{number} random programs: {}", words(&counts));
-        for (group, played) in different {
+        for (group, mut played) in different {
+            played.sort_unstable_by_key(|played| played.seed);
             let seeds: Vec<String> = played.iter().map(|played| played.seed.to_string()).collect();
             let one = &played[0];
             let Verdict::Differ(difference) = &one.cell.verdict else { continue };

@@ -32,6 +32,9 @@ pub(crate) struct Arguments {
     /// Keeps the smallest form of each program that differs, as a scenario file below this directory.
     #[arg(long, value_name = "DIR", requires = "seeds")]
     keep: Option<PathBuf>,
+    /// How many smaller programs are tried for one that differs, at most; 0 shows it as it is.
+    #[arg(long, value_name = "N", requires = "seeds", default_value_t = programs::SHRINK)]
+    shrink: usize,
     /// A nats-server: a version such as 2.15.1, which is fetched if need be, a binary, or the nats:// URL of one that runs; `all` is every
     /// version that the simulator is compared with; may be given several times
     /// [default: $JETLAG_NATS_SERVER, nats-server on PATH, the newest one fetched].
@@ -59,7 +62,8 @@ pub(crate) fn run(arguments: &Arguments, _: &mut dyn Write, err: &mut dyn Write)
     options.jobs = arguments.jobs.map_or(options.jobs, usize::from);
     let again = again(arguments);
     if let Some(seeds) = &arguments.seeds {
-        return programs::run(seeds.clone(), &options, arguments.keep.as_deref(), &again, err);
+        let (seeds, keep) = (seeds.clone(), arguments.keep.as_deref());
+        return programs::run(programs::Request { seeds, keep, shrink: arguments.shrink, again }, &options, err);
     }
     let bar = bar();
     let report = conform(&arguments.paths, &options, |progress| {

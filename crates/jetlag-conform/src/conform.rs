@@ -10,7 +10,7 @@ use jetlag_scenario::{Scenario, set_unconfirmed};
 
 use crate::find::{FindError, Server, version_of};
 use crate::real::{RealError, RealServer};
-use crate::replay::{ReplayOptions, Target, Task, replay_all};
+use crate::replay::{ReplayOptions, Target, Task, long_ones_first, replay_all};
 use crate::verdict::{Cell, Counts, Verdict};
 
 /// A replay of a scenario takes no longer than this.
@@ -174,13 +174,14 @@ pub fn conform(paths: &[PathBuf], options: &ConformOptions, mut on_progress: imp
             false => Cow::Owned(as_simulated(scenario, &RunOptions { version: target.plays, ..reading.clone() })),
         })
         .collect();
-    let tasks: Vec<_> = pairs.iter().zip(&scenarios).map(|((_, target), scenario)| Task { scenario, target }).collect();
-    let mut cells: Vec<Option<Cell>> = vec![None; tasks.len()];
+    let task = |index: usize| Task { scenario: Cow::Borrowed(&*scenarios[index]), target: pairs[index].1 };
+    let mut cells: Vec<Option<Cell>> = vec![None; pairs.len()];
     let mut done = 0;
-    replay_all(&tasks, &options.replay_options(), |index, cell| {
-        cells[index] = Some(cell);
+    let order = long_ones_first(scenarios.iter().map(Cow::as_ref));
+    replay_all(order, task, &options.replay_options(), |index, it| {
+        cells[index] = Some(it.cell);
         done += 1;
-        on_progress(Progress { done, all: tasks.len() });
+        on_progress(Progress { done, all: pairs.len() });
     });
     let mut cells = cells.into_iter().flatten();
     let files = paths.into_iter().zip(files).map(|(path, file)| {

@@ -38,7 +38,7 @@ pub use conform::{ConformError, ConformOptions, Conformed, FileReport, Progress,
 
 pub use connection::{Arrival, CloseReason, Connection, ConnectionError, ConnectionTag, Event};
 pub use find::{Server, ServerUrl};
-pub use programs::{Played, Programs, Smallest};
+pub use programs::{Played, Programs, Shrinking, Smallest};
 pub use ratio::Ratio;
 pub use raw::{RequestError, Requester};
 pub use real::{RealError, RealServer};

@@ -1,7 +1,8 @@
 //! Scenarios replayed side by side, as many at once as the machine bears; and those that differ again, on a quieter machine.
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
-use std::sync::mpsc::{self, Sender};
+use std::sync::mpsc;
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -65,33 +66,98 @@ pub(crate) struct ReplayOptions {
 }
 
 /// A scenario to replay, and where.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub(crate) struct Task<'t> {
-    pub(crate) scenario: &'t Scenario,
+    pub(crate) scenario: Cow<'t, Scenario>,
     pub(crate) target: &'t Target,
 }
 
-/// Replays all, and tells `on_done` of each by its index, as soon as it is known.
-pub(crate) fn replay_all(tasks: &[Task<'_>], options: &ReplayOptions, mut on_done: impl FnMut(usize, Cell)) {
-    let crew = Crew {
-        gauge: Gauge::start(),
-        door: Door::new(FEW_A_PROCESSOR * processors()),
-        planners: Door::new(processors().div_ceil(2)),
-        options,
-    };
-    // Restarts take their time, so they begin first. Otherwise in the order given.
-    let (long, short): (Vec<_>, Vec<_>) = (0..tasks.len()).partition(|index| ends_a_life(tasks[*index].scenario));
+/// A task that was done.
+pub(crate) struct Done<'t> {
+    pub(crate) task: Task<'t>,
+    pub(crate) cell: Cell,
+}
+
+/// Replays the tasks of these numbers, begun in this order, and tells `on_done` of each as soon as it is known. `task` makes a task when its
+/// turn comes.
+pub(crate) fn replay_all<'t>(
+    numbers: Vec<usize>,
+    task: impl Fn(usize) -> Task<'t> + Sync,
+    options: &ReplayOptions,
+    mut on_done: impl FnMut(usize, Done<'t>),
+) {
+    let crew = Crew::new(options);
     let mut doubtful = Vec::new();
-    crew.work(tasks, long.into_iter().chain(short).collect(), options.jobs, Round::Together, |index, outcome| match outcome {
-        Ok(cell) => on_done(index, cell),
-        Err(Doubt) => doubtful.push(index),
+    let once = |number| {
+        let making = crew.planners.enter(|| false);
+        let task = task(number);
+        drop(making);
+        let outcome = crew.task(&task, Round::Together);
+        (number, task, outcome)
+    };
+    work_off(numbers, options.jobs, once, |(number, task, outcome)| match outcome {
+        Ok(cell) => on_done(number, Done { task, cell }),
+        Err(Doubt) => doubtful.push((number, task)),
     });
-    // In the order given, whoever was first to differ.
-    doubtful.sort_unstable();
-    crew.work(tasks, doubtful.into(), options.jobs.min(processors()), Round::Apart, |index, outcome| {
+    // In the order of the numbers, whoever was first to differ.
+    doubtful.sort_unstable_by_key(|(number, _)| *number);
+    let apart = |(number, task)| {
+        let outcome = crew.task(&task, Round::Apart);
+        (number, task, outcome)
+    };
+    work_off(doubtful, options.jobs.min(processors()), apart, |(number, task, outcome)| {
         if let Ok(cell) = outcome {
-            on_done(index, cell);
+            on_done(number, Done { task, cell });
         }
+    });
+}
+
+/// Replays all of these, and those that differ once more in turn, until one still does.
+pub(crate) fn first_that_differs(scenarios: &[&Scenario], target: &Target, options: &ReplayOptions) -> Option<usize> {
+    let crew = Crew::new(options);
+    let task = |index: usize| Task { scenario: Cow::Borrowed(scenarios[index]), target };
+    let mut doubtful = Vec::new();
+    let once = |index| (index, crew.task(&task(index), Round::Together));
+    work_off((0..scenarios.len()).collect(), options.jobs, once, |(index, outcome)| {
+        if outcome.is_err() {
+            doubtful.push(index);
+        }
+    });
+    doubtful.sort_unstable();
+    doubtful.into_iter().find(|index| crew.task(&task(*index), Round::Together).is_err())
+}
+
+/// What becomes of a difference when one scenario is replayed with nobody beside it, slower each time.
+pub(crate) fn replay_apart(scenario: &Scenario, target: &Target, options: &ReplayOptions) -> Option<Cell> {
+    Crew::new(options).task(&Task { scenario: Cow::Borrowed(scenario), target }, Round::Apart).ok()
+}
+
+/// The order in which scenarios are best begun: those that restart their server first, for they take their time; otherwise as given.
+pub(crate) fn long_ones_first<'s>(scenarios: impl Iterator<Item = &'s Scenario>) -> Vec<usize> {
+    let (mut long, short): (Vec<_>, Vec<_>) = scenarios.enumerate().partition(|(_, scenario)| ends_a_life(scenario));
+    long.extend(short);
+    long.into_iter().map(|(index, _)| index).collect()
+}
+
+/// Does all of this work, so much of it at the same time, and tells of each piece when it is done.
+fn work_off<W: Send, R: Send>(work: Vec<W>, jobs: usize, each: impl Fn(W) -> R + Sync, mut on_done: impl FnMut(R)) {
+    let jobs = jobs.clamp(1, work.len().max(1));
+    let queue = Mutex::new(VecDeque::from(work));
+    let (sender, done) = mpsc::channel();
+    thread::scope(|scope| {
+        for _ in 0..jobs {
+            let (sender, queue, each) = (sender.clone(), &queue, &each);
+            scope.spawn(move || {
+                loop {
+                    let next = queue.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
+                    let Some(next) = next else { return };
+                    // Nobody listens any more when telling failed with a panic, which is on its way.
+                    let _ = sender.send(each(next));
+                }
+            });
+        }
+        drop(sender);
+        done.into_iter().for_each(&mut on_done);
     });
 }
 
@@ -120,39 +186,16 @@ struct Crew<'o> {
 }
 
 impl Crew<'_> {
-    fn work(
-        &self,
-        tasks: &[Task<'_>],
-        queue: VecDeque<usize>,
-        jobs: usize,
-        round: Round,
-        mut on_done: impl FnMut(usize, Result<Cell, Doubt>),
-    ) {
-        let jobs = jobs.clamp(1, queue.len().max(1));
-        let queue = Mutex::new(queue);
-        let (sender, done) = mpsc::channel();
-        thread::scope(|scope| {
-            for _ in 0..jobs {
-                let (sender, queue) = (sender.clone(), &queue);
-                scope.spawn(move || self.work_off(tasks, queue, round, &sender));
-            }
-            drop(sender);
-            for (index, outcome) in done {
-                on_done(index, outcome);
-            }
-        });
-    }
-
-    fn work_off(&self, tasks: &[Task<'_>], queue: &Mutex<VecDeque<usize>>, round: Round, done: &Sender<(usize, Result<Cell, Doubt>)>) {
-        loop {
-            let next = queue.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
-            let Some(index) = next else { return };
-            // Nobody listens any more when telling failed with a panic, which is on its way.
-            let _ = done.send((index, self.task(tasks[index], round)));
+    fn new(options: &ReplayOptions) -> Crew<'_> {
+        Crew {
+            gauge: Gauge::start(),
+            door: Door::new(FEW_A_PROCESSOR * processors()),
+            planners: Door::new(processors().div_ceil(2)),
+            options,
         }
     }
 
-    fn task(&self, Task { scenario, target }: Task<'_>, round: Round) -> Result<Cell, Doubt> {
+    fn task(&self, Task { scenario, target }: &Task<'_>, round: Round) -> Result<Cell, Doubt> {
         let started = Instant::now();
         let cell = |verdict, ratio, replays| Cell { verdict, ratio, replays, took: started.elapsed() };
         if let Some(reason) = reason_to_skip(scenario, target) {

@@ -1,5 +1,6 @@
 //! `jetlag conform --seeds`: random programs on real servers.
 
+use std::cmp::Reverse;
 use std::collections::BTreeSet;
 use std::io::{self, Write};
 use std::ops::Range;
@@ -7,7 +8,8 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use jetlag_conform::{ConformOptions, Counts, Difference, Played, Programs, Smallest, Verdict};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use jetlag_conform::{ConformOptions, Counts, Difference, Played, Programs, Shrinking, Smallest, Verdict};
 use jetlag_model::ServerVersion;
 use jetlag_scenario::{vocabulary, words_of};
 
@@ -17,44 +19,56 @@ use crate::exit::Exit;
 /// Of programs that could not be told, so many are shown with the reason.
 const SHOWN: usize = 5;
 
+/// So many smaller programs are tried for one that differs, unless it is said.
+pub(super) const SHRINK: usize = 600;
+
+/// Words that were not used are listed when they are no more than these: of a few programs most words are not.
+const LISTED: usize = 60;
+
+/// What is to be done with the programs.
+pub(super) struct Request<'r> {
+    /// The seeds that they are drawn from.
+    pub(super) seeds: Range<u64>,
+    /// Where the smallest form of each that differs is kept.
+    pub(super) keep: Option<&'r Path>,
+    /// How many smaller ones are tried for one that differs; at 0 it is shown as it is.
+    pub(super) shrink: usize,
+    /// The command, but for the seeds.
+    pub(super) again: String,
+}
+
 /// Reads `A..B`, the seeds from A to before B.
 pub(super) fn seeds(text: &str) -> Result<Range<u64>, String> {
     let range = text.split_once("..").and_then(|(start, end)| Some(start.parse().ok()?..end.parse().ok()?));
     range.filter(|seeds: &Range<u64>| !seeds.is_empty()).ok_or_else(|| format!("{text:?} is no range of seeds; write 0..100"))
 }
 
-/// Replays the programs of these seeds and shows where they differ; then the smallest form of each that does, which is kept below `keep`.
-/// `again` is the command, but for the seeds.
-pub(super) fn run(
-    seeds: Range<u64>,
-    options: &ConformOptions,
-    keep: Option<&Path>,
-    again: &str,
-    err: &mut dyn Write,
-) -> anyhow::Result<Exit> {
+/// Replays the programs, says of each that differs when it does, and then shows its smallest form.
+pub(super) fn run(request: Request<'_>, options: &ConformOptions, err: &mut dyn Write) -> anyhow::Result<Exit> {
     let started = Instant::now();
     let programs = Programs::new(options)?;
-    let mut told = Told { again: again.to_owned(), ..Told::default() };
+    let all = usize::try_from(request.seeds.end - request.seeds.start).unwrap_or(usize::MAX).saturating_mul(programs.servers());
+    let bar = super::bar();
+    bar.set_length(all as u64);
+    let mut told = Told { again: request.again, ..Told::default() };
     // A terminal that went away does not end the replays half way; it is told at the end.
     let mut written = Ok(());
-    programs.play(seeds, |played| {
+    programs.play(request.seeds, |played| {
+        bar.inc(1);
         if written.is_ok() {
-            written = told.add(err, played);
+            written = bar.suspend(|| told.add(err, played));
         }
     });
+    bar.finish_and_clear();
     written?;
     told.sum_up(err, started.elapsed())?;
-    for played in &told.different {
-        let Some(Smallest { scenario, kept, difference, tried }) = programs.smallest(played) else { continue };
-        writeln!(err, "\nThe smallest of {tried} like the program of seed {}:\n\n{scenario}", played.seed)?;
-        told.difference(err, played, &difference)?;
-        if let Some(directory) = keep {
-            let path = directory.join(path_of(played));
-            std::fs::create_dir_all(directory).with_context(|| format!("{} can not be made", directory.display()))?;
-            std::fs::write(&path, kept.to_string()).with_context(|| format!("{} can not be written", path.display()))?;
-        }
+    let mut different = std::mem::take(&mut told.different);
+    // The newest first: what is the same on older servers is not looked for again.
+    different.sort_by_key(|played| (played.seed, Reverse(played.version)));
+    for of_one_seed in different.chunk_by(|a, b| a.seed == b.seed) {
+        told.show(err, &programs, of_one_seed, request.shrink, request.keep)?;
     }
-    Ok(if told.different.is_empty() { Exit::Ok } else { Exit::Disagreement })
+    Ok(if different.is_empty() { Exit::Ok } else { Exit::Disagreement })
 }
 
 fn path_of(played: &Played) -> PathBuf {
@@ -64,7 +78,6 @@ fn path_of(played: &Played) -> PathBuf {
 /// What came of all programs so far.
 #[derive(Default)]
 struct Told {
-    /// The command, but for the seeds.
     again: String,
     counts: Vec<(ServerVersion, Counts)>,
     commands: usize,
@@ -94,10 +107,47 @@ impl Told {
                 }
             }
             Verdict::Differ(difference) => {
-                self.difference(err, &played, difference)?;
+                writeln!(
+                    err,
+                    "seed {seed} on {version}: differs in line {} of its {}",
+                    difference.line,
+                    scenario.to_string().lines().count()
+                )?;
                 self.different.push(played);
             }
             _ => self.late += usize::from(cell.replays > 1),
+        }
+        Ok(())
+    }
+
+    /// Shows what the program of one seed differs in, as small as it gets, for each server on which it does.
+    fn show(&self, err: &mut dyn Write, programs: &Programs, played: &[Played], most: usize, keep: Option<&Path>) -> anyhow::Result<()> {
+        let mut shown: Vec<Smallest> = Vec::new();
+        for played in played {
+            let Played { seed, version, .. } = played;
+            if most > 0 && shown.iter().any(|smallest| programs.differs_too(smallest, played)) {
+                writeln!(err, "seed {seed} on {version}: differs in the same program")?;
+                continue;
+            }
+            let bar = shrinking(played);
+            let smallest = programs.smallest(played, most, |Shrinking { tried, commands }| {
+                bar.set_message(format!("{commands} commands left, {tried} tried"));
+            });
+            bar.finish_and_clear();
+            let Some(smallest) = smallest else { continue };
+            let Smallest { scenario, kept, difference, tried, stopped } = &smallest;
+            let words = if most == 0 { "The".to_owned() } else { format!("The smallest of {tried} like the") };
+            writeln!(err, "\n{words} program of seed {seed}:\n\n{scenario}")?;
+            if *stopped && most > 0 {
+                writeln!(err, "Smaller ones were left, and not tried: --shrink says how many may be.")?;
+            }
+            self.difference(err, played, difference)?;
+            if let Some(directory) = keep {
+                let path = directory.join(path_of(played));
+                std::fs::create_dir_all(directory).with_context(|| format!("{} can not be made", directory.display()))?;
+                std::fs::write(&path, kept.to_string()).with_context(|| format!("{} can not be written", path.display()))?;
+            }
+            shown.push(smallest);
         }
         Ok(())
     }
@@ -120,9 +170,19 @@ impl Told {
         )?;
         let vocabulary = vocabulary();
         let left_out: Vec<&str> = vocabulary.difference(&self.words).map(String::as_str).collect();
-        let used = vocabulary.len() - left_out.len();
-        writeln!(err, "{used} of the language's {} words were used; not {}", vocabulary.len(), left_out.join(", "))
+        write!(err, "{} of the language's {} words were used", vocabulary.len() - left_out.len(), vocabulary.len())?;
+        if left_out.len() <= LISTED {
+            write!(err, "; not {}", left_out.join(", "))?;
+        }
+        writeln!(err)
     }
+}
+
+/// On a terminal alone.
+fn shrinking(played: &Played) -> ProgressBar {
+    let style = ProgressStyle::with_template("{prefix}: {msg}, {elapsed} so far").unwrap_or_else(|_| ProgressStyle::default_spinner());
+    let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr()).with_style(style);
+    bar.with_prefix(format!("seed {} on {}", played.seed, played.version))
 }
 
 #[cfg(test)]

@@ -8,7 +8,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use jetlag_conform::{ConformOptions, Difference, Server, ServerOptions, ServerProcess, Verdict, conform, find};
+use jetlag_conform::{ConformOptions, Difference, Programs, Server, ServerOptions, ServerProcess, Verdict, conform, find};
+use jetlag_scenario::Scenario;
 use proxy::{Frame, Proxy, Tamper};
 
 /// Two messages come, come again together, and use up their deliveries.
@@ -101,6 +102,31 @@ fn a_delivery_count_that_is_one_too_high_is_seen() {
     let expected = [(got(1, 2), got(1, 3)), (got(2, 2), got(2, 3))];
     let expected: Vec<_> = expected.iter().map(|(simulator, server)| (simulator.as_str(), server.as_str())).collect();
     assert_eq!(differs(&verdict), expected);
+}
+
+/// The commands that a lie takes to be told are what is left of a random program that met it.
+#[test]
+fn a_random_program_that_meets_a_lie_is_made_small() {
+    let Some(binary) = find::for_tests() else { return };
+    let process = ServerProcess::start(&binary, ServerOptions::default()).unwrap();
+    let lie = |frame: Frame| if frame.delivery_count() == Some(1) { frame.with_delivery_count(7) } else { frame };
+    let proxy = Proxy::start(process.addr(), move || Box::new(move |frame| vec![lie(frame)]));
+    let options = ConformOptions::new(vec![Server::Running(proxy.url().parse().unwrap())]);
+    let programs = Programs::new(&options).unwrap();
+    let mut played = Vec::new();
+    programs.play(0..4, |it| played.push(it));
+    played.sort_by_key(|it| it.seed);
+    assert_eq!(played.iter().map(|it| it.seed).collect::<Vec<_>>(), [0, 1, 2, 3], "each is told once");
+    let different = played.iter().filter(|it| matches!(it.cell.verdict, Verdict::Differ(_)));
+    let first = different.min_by_key(|it| it.cell.took).expect("some program fetches something");
+    let commands = |scenario: &Scenario| scenario.blocks.iter().flat_map(|block| &block.steps).map(ToString::to_string).collect::<Vec<_>>();
+    let unshrunk = programs.smallest(first, 0, |_| {}).unwrap();
+    assert_eq!((commands(&unshrunk.scenario), unshrunk.tried, unshrunk.stopped), (commands(&first.scenario), 0, true));
+    let smallest = programs.smallest(first, 300, |_| {}).unwrap();
+    let left = commands(&smallest.scenario);
+    assert!(left.len() <= 4 && !smallest.stopped, "{left:#?} after {}", smallest.tried);
+    assert!(smallest.difference.server.iter().any(|line| line.contains("delivery-count=7")), "{:?}", smallest.difference);
+    assert!(programs.differs_too(&smallest, first));
 }
 
 #[test]
