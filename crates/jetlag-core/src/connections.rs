@@ -51,6 +51,11 @@ impl Connections {
         }
     }
 
+    /// All that are open.
+    pub(crate) fn open(&self) -> impl Iterator<Item = ConnId> {
+        self.open.keys().copied()
+    }
+
     pub(crate) fn options(&self, conn: ConnId) -> ConnectOptions {
         *self.open.get(&conn).unwrap_or_else(|| panic!("connection {conn} is not open"))
     }

@@ -109,6 +109,11 @@ impl Core {
         Stored { streams: streams.into_iter().filter_map(|stream| stream.into_stored(now, lost)).collect(), ids_drawn }
     }
 
+    /// The connections that are open.
+    pub fn connections(&self) -> Vec<ConnId> {
+        self.connections.open().collect()
+    }
+
     /// Takes one input.
     ///
     /// # Panics

@@ -219,6 +219,11 @@ impl Rules {
         self.entries.iter().filter(|entry| !entry.cleared).find(cut).map(|entry| &entry.rule.id)
     }
 
+    /// The ids of the rules that are not cleared, in the order in which they were added.
+    pub fn open(&self) -> impl Iterator<Item = &RuleId> {
+        self.entries.iter().filter(|entry| !entry.cleared).map(|entry| &entry.rule.id)
+    }
+
     /// How often each rule was asked and acted, in the order in which they were added, cleared ones included.
     pub fn reports(&self) -> impl ExactSizeIterator<Item = &Report> {
         self.entries.iter().map(|entry| &entry.report)

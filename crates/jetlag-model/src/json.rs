@@ -47,7 +47,24 @@ pub trait Json: DeserializeOwned + Default {
                 }
             }
         }
-        serde_json::from_value(value).map_err(|error| DecodeError::Invalid(error.to_string()))
+        read(value).map_err(|error| DecodeError::Invalid(error.to_string()))
+    }
+}
+
+/// Reads a value as Go's decoder does: a field that is null is left at its default.
+pub(crate) fn read<T: DeserializeOwned>(mut value: Value) -> Result<T, serde_json::Error> {
+    drop_nulls(&mut value);
+    serde_json::from_value(value)
+}
+
+fn drop_nulls(value: &mut Value) {
+    match value {
+        Value::Object(fields) => {
+            fields.retain(|_, value| !value.is_null());
+            fields.values_mut().for_each(drop_nulls);
+        }
+        Value::Array(items) => items.iter_mut().for_each(drop_nulls),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
     }
 }
 

@@ -48,7 +48,8 @@ impl PullRequest {
             let batch = std::str::from_utf8(body).ok().and_then(|text| text.parse::<i64>().ok()).unwrap_or(1);
             return Ok(PullRequest { batch, ..PullRequest::default() });
         }
-        let request: PullRequest = serde_json::from_slice(body).map_err(|error| PullRequestError::Json(error.to_string()))?;
+        let request: PullRequest =
+            serde_json::from_slice(body).and_then(crate::json::read).map_err(|error| PullRequestError::Json(error.to_string()))?;
         if request.idle_heartbeat > Duration::ZERO && request.idle_heartbeat * 2 > request.expires {
             return Err(PullRequestError::HeartbeatTooLarge);
         }

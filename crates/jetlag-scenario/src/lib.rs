@@ -33,7 +33,7 @@ pub use command::{
 };
 pub use diagnostic::Diagnostic;
 pub use fault::FaultSpec;
-pub use parse::{parse, parse_bytes};
+pub use parse::{parse, parse_bytes, parse_faults};
 pub use print::format;
 pub use scenario::{Block, Conform, Header, KnownDifference, Mode, SCRIPT, Scenario, Step, Transcript, VersionCondition};
 pub use settings::{Setting, SettingValue, Settings};

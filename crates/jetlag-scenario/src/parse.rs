@@ -8,7 +8,7 @@ pub(crate) mod worker;
 
 use crate::diagnostic::Report;
 use crate::lex::Line;
-use crate::{Block, Command, Diagnostic, Header, Scenario, Span, Transcript, VersionCondition};
+use crate::{Block, Command, Diagnostic, Header, Scenario, Span, Step, Transcript, VersionCondition};
 
 /// What separates commands from what they print.
 const SEPARATOR: &str = "----";
@@ -40,7 +40,27 @@ pub fn parse(text: &str) -> Result<Scenario, Vec<Diagnostic>> {
     read(text, &mut report).filter(|_| report.len() == 0).ok_or_else(|| report.finish())
 }
 
-/// The same, with what is wrong put into the report.
+/// Reads `fault` lines alone, outside a scenario: what a server is given to go wrong. Blank lines and comments may stand between them.
+///
+/// # Errors
+/// Everything that is wrong with the text, in its order; any other command is.
+pub fn parse_faults(text: &str) -> Result<Vec<jetlag_fault::Rule>, Vec<Diagnostic>> {
+    let mut report = Report::new(text);
+    let mut rules = Vec::new();
+    for line in Line::all(text).into_iter().filter(|line| !line.is_blank() && line.comment().is_none()) {
+        match step::step(line, &[], &mut report) {
+            Some(Step { command: Command::Fault(fault), actor: None, .. }) => rules.push(fault.rule),
+            Some(_) => {
+                let help = "write `fault ID EFFECT` with its conditions, one on a line, as in a scenario";
+                report.error(line.trimmed_span(), "this is no fault", "expected fault").help(help);
+            }
+            None => {}
+        }
+    }
+    if report.len() == 0 { Ok(rules) } else { Err(report.finish()) }
+}
+
+/// Reads a scenario, with what is wrong put into the report.
 pub(crate) fn read(text: &str, report: &mut Report<'_>) -> Option<Scenario> {
     let lines = Line::all(text);
     if let Some(at) = text.find('\r') {

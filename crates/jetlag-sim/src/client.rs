@@ -7,6 +7,7 @@ use std::sync::Arc;
 use jetlag_core::ConnectOptions;
 use jetlag_model::{AckKind, AckToken, Message, Payload, PullRequest, Sid, Time, is_valid_filter, is_valid_literal};
 
+use crate::crossing::{Known, MSG_ID, Peer};
 use crate::delivery::Deliveries;
 use crate::{Delivery, DeliveryRef, DeliveryRefError, Frame};
 
@@ -228,7 +229,7 @@ impl Client {
     /// When the subject can not be published to.
     pub fn publish(&mut self, message: Message, confirm: bool) -> Result<Vec<Frame>, ClientError> {
         let subject: Arc<str> = self.literal(&message)?;
-        let msg_id = message.header("Nats-Msg-Id").map(Into::into);
+        let msg_id = message.header(MSG_ID).map(Into::into);
         Ok(if confirm { self.request_with(Request::Publish { subject, msg_id }, message).1 } else { vec![Frame::Publish(message)] })
     }
 
@@ -282,28 +283,6 @@ impl Client {
     /// When there is none, or several.
     pub fn find(&self, reference: &DeliveryRef) -> Result<&Delivery, DeliveryRefError> {
         self.deliveries.find(&self.name, reference)
-    }
-
-    /// The first delivery of a message that this client got.
-    pub fn message_of(&self, token: &AckToken) -> Option<&Delivery> {
-        self.deliveries.message_of(token)
-    }
-
-    /// What the client would make of a message, without taking it.
-    pub fn classify(&self, sid: Sid, message: &Message) -> Received {
-        let pull = match self.subscriptions.get(&sid) {
-            None => return Received::Stray,
-            Some(Purpose::Replies) => return self.classify_answer(message),
-            Some(Purpose::Pull(pull)) => Some(pull.name.clone()),
-            Some(Purpose::Plain { .. }) => None,
-        };
-        if let Some(token) = message.reply.as_ref().and_then(|reply| reply.ack_token()) {
-            return Received::Delivery { token, pull };
-        }
-        if let Some(status) = message.headers.as_ref().and_then(|headers| headers.status()) {
-            return Received::Status { code: status.code, text: status.text.to_owned(), pull };
-        }
-        if message.subject.text().starts_with(ADVISORY) { Received::Advisory } else { Received::Message }
     }
 
     /// Takes a message: what it is, and what the client sends because of it (the end of a pull, an answer to flow control).
@@ -459,15 +438,6 @@ impl Client {
         self.requests.get(&id).map(|request| (id, request))
     }
 
-    /// The pull whose inbox a reply subject of this client is.
-    pub fn pull_of_reply(&self, subject: &str) -> Option<&Pull> {
-        let inbox = subject.strip_prefix("_INBOX.")?.strip_prefix(&*self.name)?.strip_prefix('.')?;
-        match self.subscriptions.get(&Sid(inbox.parse().ok()?))? {
-            Purpose::Pull(pull) => Some(pull),
-            _ => None,
-        }
-    }
-
     fn classify_answer(&self, message: &Message) -> Received {
         match self.request_of_reply(&message.subject.text()) {
             Some((id, request)) => Received::Answer { id, request: request.clone() },
@@ -500,6 +470,49 @@ impl Client {
                 self.subscriptions.remove(&sid);
             }
         }
+    }
+}
+
+impl Peer for Client {
+    fn name(&self) -> &Arc<str> {
+        &self.name
+    }
+
+    fn message_of(&self, token: &AckToken) -> Option<Known> {
+        let delivery = self.deliveries.message_of(token)?;
+        Some(Known { subject: delivery.subject.clone(), msg_id: delivery.header(MSG_ID).map(Into::into) })
+    }
+
+    fn awaits(&self, reply: &str) -> bool {
+        self.request_of_reply(reply).is_some()
+    }
+
+    fn pull_of_reply(&self, reply: &str) -> Option<Arc<str>> {
+        let inbox = reply.strip_prefix("_INBOX.")?.strip_prefix(&*self.name)?.strip_prefix('.')?;
+        match self.subscriptions.get(&Sid(inbox.parse().ok()?))? {
+            Purpose::Pull(pull) => Some(pull.name.clone()),
+            _ => None,
+        }
+    }
+
+    fn asked_by(&self, pull: &str) -> Option<(Arc<str>, Arc<str>)> {
+        self.pull(pull).map(|pull| (pull.stream.clone(), pull.consumer.clone()))
+    }
+
+    fn classify(&self, sid: Sid, message: &Message) -> Received {
+        let pull = match self.subscriptions.get(&sid) {
+            None => return Received::Stray,
+            Some(Purpose::Replies) => return self.classify_answer(message),
+            Some(Purpose::Pull(pull)) => Some(pull.name.clone()),
+            Some(Purpose::Plain { .. }) => None,
+        };
+        if let Some(token) = message.reply.as_ref().and_then(|reply| reply.ack_token()) {
+            return Received::Delivery { token, pull };
+        }
+        if let Some(status) = message.headers.as_ref().and_then(|headers| headers.status()) {
+            return Received::Status { code: status.code, text: status.text.to_owned(), pull };
+        }
+        if message.subject.text().starts_with(ADVISORY) { Received::Advisory } else { Received::Message }
     }
 }
 

@@ -2,19 +2,50 @@
 
 use std::sync::Arc;
 
-use jetlag_fault::{Crossing, CrossingKind};
+use jetlag_fault::{Crossing, CrossingKind, Verdict};
 use jetlag_model::{AckKind, AckToken, Address, DeliveryCount, Message, Sid, StreamSeq, Time};
 use jetlag_trace::{Key, Kind, Place, Record};
 
-use crate::client::{Client, Received, Request};
+use crate::client::{Received, Request};
 
 /// The header field of a message's id.
-const MSG_ID: &str = "Nats-Msg-Id";
+pub(crate) const MSG_ID: &str = "Nats-Msg-Id";
+
+/// What is known at the client's end of a link: enough to tell what crosses it. A simulated client knows it of itself; of a real client, who
+/// stands at its link has to remember it.
+pub trait Peer {
+    /// The client's name.
+    fn name(&self) -> &Arc<str>;
+
+    /// Subject and message id of a message it got a delivery of.
+    fn message_of(&self, token: &AckToken) -> Option<Known>;
+
+    /// Whether it waits for an answer at this reply subject.
+    fn awaits(&self, reply: &str) -> bool;
+
+    /// The name of the pull whose inbox this reply subject is.
+    fn pull_of_reply(&self, reply: &str) -> Option<Arc<str>>;
+
+    /// Stream and consumer of the pull of this name.
+    fn asked_by(&self, pull: &str) -> Option<(Arc<str>, Arc<str>)>;
+
+    /// What it makes of a message for one of its subscriptions.
+    fn classify(&self, sid: Sid, message: &Message) -> Received;
+}
+
+/// What a client knows of a message it got.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Known {
+    /// The message's subject.
+    pub subject: Arc<str>,
+    /// The message's id, if it has one.
+    pub msg_id: Option<Arc<str>>,
+}
 
 /// One thing about to cross a link.
 #[derive(Clone, Debug)]
-pub(crate) struct Description {
-    pub(crate) kind: CrossingKind,
+pub struct Description {
+    kind: CrossingKind,
     client: Arc<str>,
     stream: Option<Arc<str>>,
     consumer: Option<Arc<str>>,
@@ -29,7 +60,7 @@ pub(crate) struct Description {
 }
 
 impl Description {
-    fn new(kind: CrossingKind, client: &Client) -> Description {
+    fn new(kind: CrossingKind, client: &dyn Peer) -> Description {
         Description {
             kind,
             client: client.name().clone(),
@@ -45,24 +76,24 @@ impl Description {
         }
     }
 
-    fn of_delivery(kind: CrossingKind, client: &Client, token: &AckToken) -> Description {
+    fn of_delivery(kind: CrossingKind, client: &dyn Peer, token: &AckToken) -> Description {
         let known = client.message_of(token);
         Description {
             stream: Some(token.stream.clone()),
             consumer: Some(token.consumer.clone()),
-            subject: known.map(|delivery| delivery.subject.clone()),
+            subject: known.as_ref().map(|known| known.subject.clone()),
             stream_seq: Some(token.stream_seq),
             delivery_count: Some(token.delivery_count),
-            name: known.and_then(|delivery| delivery.header(MSG_ID)).map(Into::into),
+            name: known.and_then(|known| known.msg_id),
             ..Description::new(kind, client)
         }
     }
 
     /// A message that a client sends.
-    pub(crate) fn up(client: &Client, message: &Message) -> Description {
+    pub fn up(client: &dyn Peer, message: &Message) -> Description {
         let reply = message.reply.as_ref().map(Address::text);
-        let answered = reply.as_ref().is_some_and(|reply| client.request_of_reply(reply).is_some());
-        let pull = reply.as_ref().and_then(|reply| client.pull_of_reply(reply)).map(|pull| pull.name.clone());
+        let answered = reply.as_ref().is_some_and(|reply| client.awaits(reply));
+        let pull = reply.as_ref().and_then(|reply| client.pull_of_reply(reply));
         if let Some(token) = message.subject.ack_token() {
             let kind = match AckKind::parse(&message.payload) {
                 // What the server does not understand it confirms and ignores.
@@ -101,7 +132,7 @@ impl Description {
     }
 
     /// A message that a client is about to get.
-    pub(crate) fn down(client: &Client, sid: Sid, message: &Message) -> Description {
+    pub fn down(client: &dyn Peer, sid: Sid, message: &Message) -> Description {
         let subject: Arc<str> = message.subject.text().as_ref().into();
         match client.classify(sid, message) {
             Received::Delivery { token, pull } => Description {
@@ -112,14 +143,8 @@ impl Description {
             },
             Received::Status { code, pull, .. } => {
                 let kind = if code == 100 { CrossingKind::Heartbeat } else { CrossingKind::Status };
-                let of = pull.as_ref().and_then(|name| client.pull(name));
-                Description {
-                    stream: of.map(|pull| pull.stream.clone()),
-                    consumer: of.map(|pull| pull.consumer.clone()),
-                    pull,
-                    code: Some(code),
-                    ..Description::new(kind, client)
-                }
+                let (stream, consumer) = pull.as_ref().and_then(|name| client.asked_by(name)).unzip();
+                Description { stream, consumer, pull, code: Some(code), ..Description::new(kind, client) }
             }
             Received::Answer { request: Request::Publish { subject, msg_id }, .. } => {
                 let body = serde_json::from_slice::<serde_json::Value>(&message.payload).unwrap_or_default();
@@ -153,7 +178,7 @@ impl Description {
     }
 
     /// As fault rules look at it.
-    pub(crate) fn crossing<'a>(&'a self, payload: &'a [u8]) -> Crossing<'a> {
+    pub fn crossing<'a>(&'a self, payload: &'a [u8]) -> Crossing<'a> {
         Crossing {
             kind: self.kind,
             client: &self.client,
@@ -169,7 +194,7 @@ impl Description {
     }
 
     /// A record about it, on the client's link.
-    pub(crate) fn record(&self, at: Time, kind: Kind) -> Record {
+    pub fn record(&self, at: Time, kind: Kind) -> Record {
         let place = Place::link(self.client.clone(), self.kind.direction());
         let mut record = Record::new(at, place, kind).with(Key::Crossing, self.kind.name());
         let texts = [(Key::Stream, &self.stream), (Key::Consumer, &self.consumer), (Key::Subject, &self.subject), (Key::Pull, &self.pull)];
@@ -189,5 +214,18 @@ impl Description {
             record.fields.set(Key::Code, code);
         }
         record
+    }
+
+    /// Records of each rule that acted, and of what it did where a client could see it. That something does not pass is the caller's to
+    /// record.
+    pub fn records_of(&self, at: Time, verdict: &Verdict) -> Vec<Record> {
+        let hits = verdict.hits.iter().map(|rule| self.record(at, Kind::RuleHit).by_rule(rule.clone()));
+        let delays = verdict.delays.iter().map(|(rule, by)| self.record(at, Kind::Delayed).with(Key::For, *by).by_rule(rule.clone()));
+        let duplicates = verdict.duplicates.iter().map(|(rule, copies)| {
+            let duplicated = self.record(at, Kind::Duplicated).by_rule(rule.clone());
+            // One copy more is what the word says.
+            if *copies == 1 { duplicated } else { duplicated.with(Key::Copies, *copies) }
+        });
+        hits.chain(delays).chain(duplicates).collect()
     }
 }

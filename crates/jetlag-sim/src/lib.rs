@@ -5,6 +5,7 @@
 //!
 //! Internal to jetlag and in lock step with it; what users need of it is re-exported by `jetlag`.
 
+mod arrival;
 mod backend;
 mod client;
 mod crossing;
@@ -19,14 +20,17 @@ mod simulated;
 mod worker;
 mod world;
 
+pub use arrival::{arrival, with_error};
 pub use backend::{Backend, BackendError, Limit, Polled};
 pub use client::{Client, ClientError, ClientOptions, Pull, Received, Request, RequestId};
+pub use crossing::{Description, Known, Peer};
 pub use delivery::{Delivery, DeliveryRef, DeliveryRefError};
 pub use error::WorldError;
 pub use frame::Frame;
 pub use handler::{Action, Handler, Plan, Sent};
-pub use notes::{FORGOTTEN, UNDELIVERED};
+pub use notes::{FORGOTTEN, UNDELIVERED, deadline_record, note_record};
 pub use router::{Router, RouterError};
+pub use schedule::{Rank, Schedule};
 pub use simulated::Simulated;
 pub use worker::WorkerOptions;
 pub use world::{Actor, PubAck, Publication, World, lost_tail};

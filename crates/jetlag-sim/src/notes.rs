@@ -6,7 +6,7 @@ use jetlag_model::Time;
 use jetlag_trace::{Key, Kind, Place, Record};
 
 /// The record of a note.
-pub(crate) fn note_record(at: Time, note: &Note) -> Record {
+pub fn note_record(at: Time, note: &Note) -> Record {
     let record = |kind| Record::new(at, Place::Server, kind);
     match note {
         Note::StreamCreated { config } => record(Kind::StreamCreated).with(Key::Stream, config.name.as_str()).with(Key::Text, json(config)),
@@ -70,7 +70,7 @@ pub const UNDELIVERED: &str = "undelivered";
 pub const FORGOTTEN: &str = "forgotten";
 
 /// The record of a timer that fired.
-pub(crate) fn deadline_record(at: Time, deadline: &Deadline) -> Record {
+pub fn deadline_record(at: Time, deadline: &Deadline) -> Record {
     let record = Record::new(at, Place::Server, Kind::DeadlineFired).with(Key::Deadline, deadline.kind());
     match deadline {
         Deadline::Pull(of) | Deadline::Heartbeat(of) | Deadline::AckWait(of) | Deadline::Inactive(of) => consumer(record, of),

@@ -6,7 +6,7 @@ use jetlag_model::Time;
 
 /// Kinds of things due at one instant, in the order in which they happen. Within a kind: in the order in which they were scheduled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Rank {
+pub enum Rank {
     /// Something arrives at the end of a link.
     Arrival,
     /// The server starts again.
@@ -19,44 +19,53 @@ pub(crate) enum Rank {
 
 /// A queue by time.
 #[derive(Clone, Debug)]
-pub(crate) struct Schedule<T> {
+pub struct Schedule<T> {
     items: BTreeMap<(Time, Rank, u64), T>,
     next: u64,
 }
 
+impl<T> Default for Schedule<T> {
+    fn default() -> Schedule<T> {
+        Schedule::new()
+    }
+}
+
 impl<T> Schedule<T> {
-    pub(crate) fn new() -> Schedule<T> {
+    /// Nothing is due.
+    pub fn new() -> Schedule<T> {
         Schedule { items: BTreeMap::new(), next: 0 }
     }
 
-    pub(crate) fn add(&mut self, at: Time, rank: Rank, item: T) {
+    /// Adds a thing that is due at `at`.
+    pub fn add(&mut self, at: Time, rank: Rank, item: T) {
         self.items.insert((at, rank, self.next), item);
         self.next += 1;
     }
 
     /// When the next thing is due.
-    pub(crate) fn next_time(&self) -> Option<Time> {
+    pub fn next_time(&self) -> Option<Time> {
         self.items.first_key_value().map(|((at, _, _), _)| *at)
     }
 
     /// When the next thing is due of those that `counts` names.
-    pub(crate) fn next_time_of(&self, counts: impl Fn(&T) -> bool) -> Option<Time> {
+    pub fn next_time_of(&self, counts: impl Fn(&T) -> bool) -> Option<Time> {
         self.items.iter().find(|(_, item)| counts(item)).map(|((at, _, _), _)| *at)
     }
 
-    pub(crate) fn pop(&mut self) -> Option<T> {
+    /// Takes out what is due first.
+    pub fn pop(&mut self) -> Option<T> {
         self.items.pop_first().map(|(_, item)| item)
     }
 
     /// Takes out everything that is due at `now` or before and that `wanted` names, in order.
-    pub(crate) fn extract_due(&mut self, now: Time, wanted: impl Fn(&T) -> bool) -> Vec<T> {
+    pub fn extract_due(&mut self, now: Time, wanted: impl Fn(&T) -> bool) -> Vec<T> {
         let keys: Vec<_> =
             self.items.iter().take_while(|((at, _, _), _)| *at <= now).filter(|(_, item)| wanted(item)).map(|(key, _)| *key).collect();
         keys.iter().filter_map(|key| self.items.remove(key)).collect()
     }
 
     /// Takes out everything that `gone` names, in order.
-    pub(crate) fn extract(&mut self, mut gone: impl FnMut(&T) -> bool) -> Vec<T> {
+    pub fn extract(&mut self, mut gone: impl FnMut(&T) -> bool) -> Vec<T> {
         let keys: Vec<_> = self.items.iter().filter(|(_, item)| gone(item)).map(|(key, _)| *key).collect();
         keys.iter().filter_map(|key| self.items.remove(key)).collect()
     }

@@ -21,6 +21,7 @@ enum Life {
 #[derive(Clone)]
 pub struct Simulated {
     config: CoreConfig,
+    started: WallTime,
     life: Life,
     now: Time,
     /// The last words of a server that stopped.
@@ -35,8 +36,14 @@ impl Simulated {
 
     /// A server so configured with empty storage.
     pub fn with_config(config: CoreConfig) -> Simulated {
-        let core = Core::open(config, Stored::default(), at(Time::START));
-        Simulated { config, life: Life::Up(Box::new(core)), now: Time::START, last_words: VecDeque::new() }
+        Simulated::starting(config, STARTED)
+    }
+
+    /// A server so configured with empty storage, whose wall clock shows `started` at the start of the run.
+    pub fn starting(config: CoreConfig, started: WallTime) -> Simulated {
+        let now = Now { mono: Time::START, wall: started };
+        let core = Core::open(config, Stored::default(), now);
+        Simulated { config, started, life: Life::Up(Box::new(core)), now: Time::START, last_words: VecDeque::new() }
     }
 
     /// The core, while the server runs.
@@ -63,14 +70,20 @@ impl Simulated {
     /// Has the server do what is due next, at this instant: no earlier than due, and not before now.
     pub fn fire(&mut self, now: Time) {
         self.now = now;
+        let both = self.both(now);
         if let Life::Up(core) = &mut self.life {
-            core.handle_deadline(at(now));
+            core.handle_deadline(both);
         }
     }
 
     /// Lets time go on to this instant, whatever is due until then: a machine that is late.
     pub fn lag(&mut self, now: Time) {
         self.now = self.now.max(now);
+    }
+
+    /// Both clocks at an instant; nothing skews the wall clock yet.
+    fn both(&self, now: Time) -> Now {
+        Now { mono: now, wall: self.started + now.since_start() }
     }
 
     fn running(&mut self, what: &str) -> Result<&mut Core, BackendError> {
@@ -83,7 +96,7 @@ impl Simulated {
     /// Ends a life.
     fn end(&mut self, what: &str, how: impl FnOnce(Core, Now) -> (Stored, Vec<Output>)) -> Result<(), BackendError> {
         let core = self.running(what)?.clone();
-        let (stored, outputs) = how(core, at(self.now));
+        let (stored, outputs) = how(core, self.both(self.now));
         self.life = Life::Down(stored);
         self.last_words.extend(outputs);
         Ok(())
@@ -96,22 +109,17 @@ impl Default for Simulated {
     }
 }
 
-/// Both clocks at an instant; nothing skews the wall clock yet.
-fn at(now: Time) -> Now {
-    Now { mono: now, wall: STARTED + now.since_start() }
-}
-
 impl Backend for Simulated {
     fn now(&self) -> Time {
         self.now
     }
 
     fn started(&self) -> WallTime {
-        STARTED
+        self.started
     }
 
     fn input(&mut self, input: Input) -> Result<(), BackendError> {
-        let now = at(self.now);
+        let now = self.both(self.now);
         self.running("take an input")?.handle_input(now, input);
         Ok(())
     }
@@ -142,7 +150,7 @@ impl Backend for Simulated {
         match &self.life {
             Life::Up(_) => Err(BackendError::Misuse("the server runs already".to_owned())),
             Life::Down(stored) => {
-                self.life = Life::Up(Box::new(Core::open(self.config, stored.clone(), at(self.now))));
+                self.life = Life::Up(Box::new(Core::open(self.config, stored.clone(), self.both(self.now))));
                 Ok(())
             }
         }

@@ -25,12 +25,12 @@ impl Trace {
         }
         header.push('}');
         writeln!(out, "{header}")?;
-        self.records().iter().try_for_each(|record| writeln!(out, "{}", json(record)))
+        self.records().iter().try_for_each(|record| writeln!(out, "{}", json_line(record)))
     }
 }
 
 /// One record as a JSON object on one line.
-pub(crate) fn json(record: &Record) -> String {
+pub fn json_line(record: &Record) -> String {
     let place = match &record.place {
         Place::Script => "script",
         Place::Client(_) => "client",

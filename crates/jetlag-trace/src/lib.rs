@@ -22,7 +22,7 @@ mod trace;
 
 pub use encode::Digest;
 pub use jetlag_model::Direction;
-pub use jsonl::SCHEMA;
+pub use jsonl::{SCHEMA, json_line};
 pub use line::{line, quoted, word};
 pub use names::{Key, Kind};
 pub use record::{Fields, Place, Record, Value};

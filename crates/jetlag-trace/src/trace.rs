@@ -88,7 +88,7 @@ impl fmt::Display for Difference<'_> {
         writeln!(f, "record {} is the first that differs", self.index)?;
         for (sign, record) in [('-', self.left), ('+', self.right)] {
             match record {
-                Some(record) => writeln!(f, "{sign} {}", crate::jsonl::json(record))?,
+                Some(record) => writeln!(f, "{sign} {}", crate::jsonl::json_line(record))?,
                 None => writeln!(f, "{sign} (the run is over)")?,
             }
         }

@@ -8,12 +8,14 @@
 //! This crate is internal to jetlag and moves in lock step with it.
 
 mod client_frame;
+mod connection;
 mod decoder;
 mod error;
 mod handshake;
 mod server_frame;
 
 pub use client_frame::ClientFrame;
+pub use connection::{Asked, Closed, Limits, Refusal, ServerConnection};
 pub use decoder::{Decoder, Frame};
 pub use error::WireError;
 pub use handshake::{ConnectOptions, ServerInfo};

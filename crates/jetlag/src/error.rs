@@ -104,6 +104,18 @@ pub enum Error {
     /// Faults that never acted: the run was not the one that its author had in mind.
     #[error("nothing ever met the fault {}; correct what it matches or when it acts, or leave it out", .0.join(", "))]
     FaultUnused(Vec<String>),
+    /// A server that can not be started, or can not do what it was asked.
+    #[cfg(feature = "server")]
+    #[error(transparent)]
+    Server(jetlag_server::ServerError),
+    /// A request that the server refused, in the server's words.
+    #[cfg(feature = "server")]
+    #[error(transparent)]
+    Api(#[from] jetlag_model::ApiError),
+    /// An answer of the server that can not be read.
+    #[cfg(feature = "server")]
+    #[error("an answer of the server can not be read: {0}")]
+    Answer(serde_json::Error),
     /// Anything else that a world can not do.
     #[error(transparent)]
     World(WorldError),
@@ -115,6 +127,16 @@ impl From<WorldError> for Error {
             WorldError::Rule(error) => Error::Fault(error),
             WorldError::Refused { subject, code, err_code, description } => Error::Refused { subject, code, err_code, description },
             error => Error::World(error),
+        }
+    }
+}
+
+#[cfg(feature = "server")]
+impl From<jetlag_server::ServerError> for Error {
+    fn from(error: jetlag_server::ServerError) -> Error {
+        match error {
+            jetlag_server::ServerError::Rule(error) => Error::Fault(error),
+            error => Error::Server(error),
         }
     }
 }

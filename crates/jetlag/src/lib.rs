@@ -33,11 +33,15 @@ mod error;
 pub mod fault;
 mod into_duration;
 mod names;
+#[cfg(feature = "server")]
+mod server;
 mod simulation;
 
 pub use error::Error;
 pub use fault::Fault;
 pub use into_duration::IntoDuration;
+#[cfg(feature = "server")]
+pub use server::{Server, ServerOptions};
 pub use simulation::{Simulation, SimulationOptions};
 
 pub use jetlag_core::{ConnectOptions, CoreConfig, Lost, LostTail};

@@ -6,7 +6,7 @@ use jetlag_trace::{Key, Kind};
 
 use super::{Down, Item, World};
 use crate::client::RequestId;
-use crate::crossing::Description;
+use crate::crossing::{Description, Peer};
 use crate::schedule::Rank;
 use crate::{Backend, Frame, Received, Sent, WorldError};
 
@@ -115,17 +115,8 @@ impl<B: Backend> World<B> {
 
     /// Records each rule that acted, and what it did where a client could see it. What does not pass is recorded by the caller.
     fn record_hits(&mut self, about: &Description, verdict: &Verdict) {
-        let now = self.backend.now();
-        for rule in &verdict.hits {
-            self.push(about.record(now, Kind::RuleHit).by_rule(rule.clone()));
-        }
-        for (rule, delay) in &verdict.delays {
-            self.push(about.record(now, Kind::Delayed).with(Key::For, *delay).by_rule(rule.clone()));
-        }
-        for (rule, copies) in &verdict.duplicates {
-            let duplicated = about.record(now, Kind::Duplicated).by_rule(rule.clone());
-            // One copy more is what the word says.
-            self.push(if *copies == 1 { duplicated } else { duplicated.with(Key::Copies, *copies) });
+        for record in about.records_of(self.backend.now(), verdict) {
+            self.push(record);
         }
     }
 

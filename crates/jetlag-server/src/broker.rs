@@ -1,0 +1,513 @@
+//! All connections of one listening server, and the namespaces behind them: who may come in, what they ask, and what leaves for them.
+//! Sans-IO: bytes and real time are handed in, bytes are taken out.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use jetlag_core::ConnectOptions;
+use jetlag_model::{ConnId, Duration, Headers, Message, PullRequest, Time};
+use jetlag_sim::{Frame, Simulated};
+use jetlag_wire::{Asked, Limits, Refusal, ServerConnection, ServerInfo};
+
+use crate::config::{Clock, ServerConfig};
+use crate::control::{FaultWait, report};
+use crate::error::ServerError;
+use crate::ledger::Ledger;
+use crate::namespace::{Namespace, Sending};
+use crate::operation::{Operation, Progress};
+
+/// The subjects of the server's own controls.
+pub(crate) const CONTROL: &str = "$JETLAG.";
+
+/// Where a connection stands.
+#[derive(Debug)]
+enum Standing {
+    /// It has said nothing yet.
+    New,
+    /// It belongs to a namespace.
+    In { namespace: Arc<str>, may_control: bool },
+    /// It is over: what is outbound is written, then the socket is closed.
+    Over,
+}
+
+/// One connection.
+#[derive(Debug)]
+struct Conn {
+    wire: ServerConnection,
+    standing: Standing,
+    /// PINGs that it has not answered yet.
+    pings: u32,
+}
+
+/// One namespace and where its time stands.
+pub(crate) struct Place {
+    pub(crate) namespace: Namespace,
+    /// Added to real time, while the clock runs.
+    offset: Duration,
+    pub(crate) operation: Option<Operation>,
+    pub(crate) queue: VecDeque<Operation>,
+    pub(crate) snapshots: BTreeMap<String, Simulated>,
+    /// Controls that wait for a rule.
+    pub(crate) waits: Vec<FaultWait>,
+}
+
+/// All of a listening server that is not a socket.
+pub(crate) struct Broker {
+    pub(crate) config: ServerConfig,
+    info: ServerInfo,
+    conns: BTreeMap<ConnId, Conn>,
+    pub(crate) places: BTreeMap<Arc<str>, Place>,
+    next_conn: u64,
+    ready: BTreeSet<ConnId>,
+    /// The latest real time it was told.
+    at: Time,
+    /// What the simulated server could not do: a fault of ours, told once.
+    failure: Option<ServerError>,
+}
+
+/// The namespace of clients that name no user.
+pub(crate) const DEFAULT_NAMESPACE: &str = "";
+
+impl Broker {
+    /// A server that listens on `address`.
+    pub(crate) fn new(config: ServerConfig, address: SocketAddr) -> Broker {
+        let info = ServerInfo {
+            server_id: config.server_id(),
+            server_name: config.server_name.clone().unwrap_or_else(|| config.server_id()),
+            version: config.version.to_string(),
+            proto: 1,
+            host: address.ip().to_string(),
+            port: address.port(),
+            headers: true,
+            auth_required: config.auth.is_required(),
+            max_payload: config.max_payload as u64,
+            jetstream: true,
+            ..ServerInfo::default()
+        };
+        let mut broker = Broker {
+            config,
+            info,
+            conns: BTreeMap::new(),
+            places: BTreeMap::new(),
+            next_conn: 1,
+            ready: BTreeSet::new(),
+            at: Time::START,
+            failure: None,
+        };
+        broker.place(&DEFAULT_NAMESPACE.into());
+        broker
+    }
+
+    /// The namespace of this name, made if it is new.
+    pub(crate) fn place(&mut self, name: &Arc<str>) -> &mut Place {
+        let config = &self.config;
+        self.places.entry(name.clone()).or_insert_with(|| Place {
+            namespace: Namespace::new(config.core(), config.started, config.seed, Ledger::new(config.keep)),
+            offset: Duration::ZERO,
+            operation: None,
+            queue: VecDeque::new(),
+            snapshots: BTreeMap::new(),
+            waits: Vec::new(),
+        })
+    }
+
+    // Connections
+
+    /// A client connected. `None` when there are too many; then the refusal is what is to be written before closing.
+    pub(crate) fn open(&mut self, at: Time, peer: SocketAddr) -> ConnId {
+        self.at = self.at.max(at);
+        let conn = ConnId(self.next_conn);
+        self.next_conn += 1;
+        let info = ServerInfo { client_id: conn.0, client_ip: peer.ip().to_string(), ..self.info.clone() };
+        let limits = Limits {
+            max_control_line: self.config.max_control_line,
+            max_payload: self.config.max_payload,
+            max_pending: self.config.max_pending,
+        };
+        let mut wire = ServerConnection::new(&info, limits);
+        let mut standing = Standing::New;
+        if self.conns.len() >= self.config.max_connections {
+            wire.refuse(Refusal::MaxConnections);
+            standing = Standing::Over;
+        }
+        self.conns.insert(conn, Conn { wire, standing, pings: 0 });
+        self.ready.insert(conn);
+        conn
+    }
+
+    /// Bytes came from a client.
+    pub(crate) fn bytes(&mut self, at: Time, conn: ConnId, bytes: &[u8]) {
+        self.catch_up(at);
+        let Some(state) = self.conns.get_mut(&conn) else { return };
+        state.wire.feed(bytes);
+        // Who is turned away gets no answer to what it has already sent, not even a PONG.
+        let next = |broker: &mut Broker| broker.conns.get_mut(&conn).filter(|state| !matches!(state.standing, Standing::Over))?.wire.poll();
+        while let Some(asked) = next(self) {
+            self.asked(conn, asked);
+        }
+        if let Some(state) = self.conns.get_mut(&conn)
+            && state.wire.closed().is_some()
+        {
+            self.over(conn);
+        }
+        self.ready.insert(conn);
+        self.work();
+    }
+
+    /// A client's socket is closed.
+    pub(crate) fn gone(&mut self, at: Time, conn: ConnId) {
+        self.catch_up(at);
+        self.over(conn);
+        self.conns.remove(&conn);
+        self.ready.remove(&conn);
+        self.work();
+    }
+
+    /// The connection is over; the namespace hears of it at once.
+    fn over(&mut self, conn: ConnId) {
+        let Some(state) = self.conns.get_mut(&conn) else { return };
+        if let Standing::In { namespace, .. } = std::mem::replace(&mut state.standing, Standing::Over)
+            && let Some(place) = self.places.get_mut(&namespace)
+        {
+            let result = place.namespace.disconnect(conn);
+            if let Some(operation) = &mut place.operation {
+                operation.answered(conn);
+            }
+            self.note(result);
+            self.collect(&namespace);
+        }
+        self.ready.insert(conn);
+    }
+
+    /// Connections that have something to write, or are over.
+    pub(crate) fn take_ready(&mut self) -> BTreeSet<ConnId> {
+        std::mem::take(&mut self.ready)
+    }
+
+    /// Moves what is to be written to a connection into `out`. Says whether the connection is over once that is written.
+    pub(crate) fn take_outbound(&mut self, conn: ConnId, out: &mut Vec<u8>) -> bool {
+        let Some(state) = self.conns.get_mut(&conn) else { return true };
+        let bytes = state.wire.outbound();
+        out.extend_from_slice(bytes);
+        let count = bytes.len();
+        state.wire.sent(count);
+        matches!(state.standing, Standing::Over) || state.wire.closed().is_some()
+    }
+
+    fn asked(&mut self, conn: ConnId, asked: Asked) {
+        let Some(state) = self.conns.get(&conn) else { return };
+        let (namespace, may_control) = match (&state.standing, &asked) {
+            (Standing::Over, _) => return,
+            (Standing::In { .. }, Asked::Connect(_)) => return,
+            (Standing::In { namespace, may_control }, _) => (namespace.clone(), *may_control),
+            (Standing::New, Asked::Connect(options)) => {
+                self.connect(conn, options);
+                return;
+            }
+            // Who sends something before CONNECT gets what a client without options gets.
+            (Standing::New, _) => {
+                let options =
+                    jetlag_wire::ConnectOptions { headers: false, no_responders: false, ..jetlag_wire::ConnectOptions::default() };
+                self.connect(conn, &options);
+                match self.conns.get(&conn).map(|state| &state.standing) {
+                    Some(Standing::In { namespace, may_control }) => (namespace.clone(), *may_control),
+                    _ => return,
+                }
+            }
+        };
+        let frame = match asked {
+            Asked::Connect(_) => return,
+            Asked::Pong => return self.pong(conn, &namespace),
+            Asked::Publish(message) => {
+                if message.subject.text().starts_with(CONTROL) {
+                    return self.control(conn, &namespace, may_control, &message);
+                }
+                if let Some(refusal) = self.refused_timer(&message) {
+                    return self.deliver_by_subject(&namespace, refusal);
+                }
+                Frame::Publish(message)
+            }
+            Asked::Subscribe { subject, queue, sid } => Frame::Subscribe { sid, subject: subject.into(), queue: queue.map(Into::into) },
+            Asked::Unsubscribe { sid, max } => Frame::Unsubscribe { sid, max },
+        };
+        if let Some(place) = self.places.get_mut(&namespace) {
+            let result = place.namespace.send(conn, frame);
+            self.note(result);
+            self.collect(&namespace);
+        }
+    }
+
+    fn connect(&mut self, conn: ConnId, options: &jetlag_wire::ConnectOptions) {
+        let Some((namespace, may_control)) = self.config.auth.admit(options, self.config.control_token.as_deref()) else {
+            if let Some(state) = self.conns.get_mut(&conn) {
+                state.wire.refuse(Refusal::AuthorizationViolation);
+                state.standing = Standing::Over;
+            }
+            return;
+        };
+        let name: Arc<str> = options.name.clone().filter(|name| !name.is_empty()).unwrap_or_else(|| format!("c{conn}")).into();
+        let connect = ConnectOptions { echo: options.echo, headers: options.headers, no_responders: options.no_responders };
+        let at = self.at;
+        let clock = self.config.clock;
+        let place = self.place(&namespace);
+        let caught = place.catch_up(clock, at);
+        let connected = caught.and_then(|()| place.namespace.connect(conn, name, connect));
+        let admitted = matches!(connected, Ok(true));
+        self.note(connected);
+        if let Some(state) = self.conns.get_mut(&conn) {
+            state.standing = if admitted { Standing::In { namespace: namespace.clone(), may_control } } else { Standing::Over };
+        }
+        self.collect(&namespace);
+    }
+
+    fn pong(&mut self, conn: ConnId, namespace: &Arc<str>) {
+        let Some(state) = self.conns.get_mut(&conn) else { return };
+        state.pings = state.pings.saturating_sub(1);
+        if state.pings == 0
+            && let Some(operation) = self.places.get_mut(namespace).and_then(|place| place.operation.as_mut())
+        {
+            operation.answered(conn);
+        }
+    }
+
+    /// On a manual clock, a pull whose timers the client keeps too would never end for one side.
+    fn refused_timer(&self, message: &Message) -> Option<Message> {
+        if self.config.clock != Clock::Manual || self.config.allow_client_timers {
+            return None;
+        }
+        let subject = message.subject.text();
+        if !subject.starts_with("$JS.API.CONSUMER.MSG.NEXT.") {
+            return None;
+        }
+        let request = PullRequest::parse(&message.payload).ok()?;
+        if request.expires.is_zero() && request.idle_heartbeat.is_zero() {
+            return None;
+        }
+        let text = "jetlag: on a manual clock the client's own timers run on; pull with no_wait, or start with --allow-client-timers";
+        let reply = message.reply.clone()?;
+        Some(Message::new(reply, b"").with_headers(Headers::from_status(400, text)))
+    }
+
+    // Answers of our own
+
+    /// Sends a message of the server's own to whoever listens in a namespace.
+    pub(crate) fn deliver_by_subject(&mut self, namespace: &Arc<str>, message: Message) {
+        if let Some(place) = self.places.get_mut(namespace) {
+            let result = place.namespace.say(message);
+            self.note(result);
+            self.collect(namespace);
+        }
+    }
+
+    // Time
+
+    /// When something is due, in real time.
+    pub(crate) fn next_wake(&self) -> Option<Time> {
+        let clock = self.config.clock;
+        self.places.values().filter_map(|place| place.next_wake(clock)).min()
+    }
+
+    /// Real time went on to `at`: everything happens that is due by then.
+    pub(crate) fn tick(&mut self, at: Time) {
+        self.at = self.at.max(at);
+        let names: Vec<Arc<str>> = self.places.keys().cloned().collect();
+        for name in names {
+            let (clock, at) = (self.config.clock, self.at);
+            if let Some(place) = self.places.get_mut(&name) {
+                let result = place.tick(clock, at);
+                self.note(result);
+                self.collect(&name);
+            }
+        }
+        self.work();
+    }
+
+    /// What is due before `at` happens before what comes at `at`.
+    fn catch_up(&mut self, at: Time) {
+        self.at = self.at.max(at);
+        let names: Vec<Arc<str>> = self.places.keys().cloned().collect();
+        for name in names {
+            let (clock, at) = (self.config.clock, self.at);
+            if let Some(place) = self.places.get_mut(&name) {
+                let result = place.catch_up(clock, at);
+                self.note(result);
+                self.collect(&name);
+            }
+        }
+    }
+
+    // Operations: controls that take several rounds
+
+    /// Goes on with what controls asked for, as far as it goes without an answer of a client.
+    pub(crate) fn work(&mut self) {
+        let names: Vec<Arc<str>> = self.places.keys().cloned().collect();
+        for name in names {
+            self.answer_waits(&name);
+            while self.work_on(&name) {}
+        }
+    }
+
+    /// The clock of a namespace was set otherwise; a running one goes on from there.
+    pub(crate) fn clock_moved(&mut self, name: &Arc<str>) {
+        let at = self.at;
+        if self.config.clock == Clock::Running
+            && let Some(place) = self.places.get_mut(name)
+        {
+            place.offset = place.namespace.now().since(at);
+        }
+        self.collect(name);
+    }
+
+    /// Answers the controls whose rule has acted often enough.
+    fn answer_waits(&mut self, name: &Arc<str>) {
+        let Some(place) = self.places.get_mut(name) else { return };
+        if place.waits.is_empty() {
+            return;
+        }
+        let mut answers = Vec::new();
+        let reports: BTreeMap<String, _> = place.namespace.reports().map(|of| (of.id.to_string(), (of.hits, report(of)))).collect();
+        place.waits.retain(|wait| match reports.get(&wait.id) {
+            Some((hits, counts)) if *hits >= wait.hits => {
+                answers.extend(wait.reply.clone().map(|reply| Message::new(reply, counts.to_string())));
+                false
+            }
+            _ => true,
+        });
+        for answer in answers {
+            self.deliver_by_subject(name, answer);
+        }
+    }
+
+    /// One step of a namespace's operation. Says whether there may be another.
+    fn work_on(&mut self, name: &Arc<str>) -> bool {
+        let (clock, at) = (self.config.clock, self.at);
+        let Some(place) = self.places.get_mut(name) else { return false };
+        if place.operation.is_none() {
+            place.operation = place.queue.pop_front();
+        }
+        let Some(mut operation) = place.operation.take() else { return false };
+        let progress = operation.step(&mut place.namespace, at);
+        if clock == Clock::Running {
+            // The clock goes on from where the operation left it.
+            place.offset = place.namespace.now().since(at);
+        }
+        match progress {
+            Ok(Progress::Waiting) => {
+                place.operation = Some(operation);
+                false
+            }
+            Ok(Progress::Stepped) => {
+                place.operation = Some(operation);
+                self.collect(name);
+                self.ping_all(name);
+                true
+            }
+            Ok(Progress::Done(answer)) => {
+                self.collect(name);
+                if let Some(reply) = operation.reply() {
+                    self.deliver_by_subject(name, Message::new(reply, answer.as_bytes()));
+                }
+                true
+            }
+            Err(error) => {
+                self.note::<()>(Err(error));
+                true
+            }
+        }
+    }
+
+    /// Asks every connection of a namespace for a sign, so that the operation knows when all of them have read what was sent.
+    fn ping_all(&mut self, name: &Arc<str>) {
+        let Some(place) = self.places.get_mut(name) else { return };
+        let conns: Vec<(ConnId, Arc<str>)> = place.namespace.connections().map(|(conn, name)| (conn, name.clone())).collect();
+        for (conn, client) in conns {
+            let Some(state) = self.conns.get_mut(&conn) else { continue };
+            state.wire.ping();
+            state.pings += 1;
+            self.ready.insert(conn);
+            if let Some(operation) = &mut place.operation {
+                operation.wait_for(conn, client);
+            }
+        }
+    }
+
+    // Inside
+
+    /// Writes what leaves a namespace to its connections.
+    pub(crate) fn collect(&mut self, name: &Arc<str>) {
+        let Some(place) = self.places.get_mut(name) else { return };
+        let mut overrun = Vec::new();
+        while let Some(sending) = place.namespace.poll_sending() {
+            match sending {
+                Sending::Deliver { conn, sid, message } => {
+                    let Some(state) = self.conns.get_mut(&conn) else { continue };
+                    state.wire.deliver(sid, &message);
+                    self.ready.insert(conn);
+                    if state.wire.closed().is_some() {
+                        overrun.push(conn);
+                    }
+                }
+                Sending::Close { conn } => {
+                    if let Some(state) = self.conns.get_mut(&conn) {
+                        state.standing = Standing::Over;
+                        self.ready.insert(conn);
+                    }
+                    if let Some(operation) = &mut place.operation {
+                        operation.answered(conn);
+                    }
+                }
+            }
+        }
+        for conn in overrun {
+            self.over(conn);
+        }
+    }
+
+    /// Keeps the first thing that went wrong inside.
+    pub(crate) fn note<T>(&mut self, result: Result<T, ServerError>) {
+        if let Err(error) = result {
+            self.failure.get_or_insert(error);
+        }
+    }
+
+    /// What went wrong inside, if anything did.
+    pub(crate) fn take_failure(&mut self) -> Option<ServerError> {
+        self.failure.take()
+    }
+}
+
+impl Place {
+    /// What the namespace's clock shows at this real time.
+    fn virtual_at(&self, clock: Clock, at: Time) -> Time {
+        match clock {
+            Clock::Manual => self.namespace.now(),
+            Clock::Running => (at + self.offset).max(self.namespace.now()),
+        }
+    }
+
+    fn catch_up(&mut self, clock: Clock, at: Time) -> Result<(), ServerError> {
+        if self.operation.is_some() {
+            // Time belongs to the operation until it is done.
+            return Ok(());
+        }
+        self.namespace.run_to(self.virtual_at(clock, at), false)
+    }
+
+    fn tick(&mut self, clock: Clock, at: Time) -> Result<(), ServerError> {
+        if self.operation.is_some() {
+            return Ok(());
+        }
+        self.namespace.run_to(self.virtual_at(clock, at), true)
+    }
+
+    fn next_wake(&self, clock: Clock) -> Option<Time> {
+        if let Some(operation) = &self.operation {
+            return operation.patience_ends();
+        }
+        match clock {
+            Clock::Manual => None,
+            Clock::Running => self.namespace.next_time().map(|due| due + -self.offset),
+        }
+    }
+}

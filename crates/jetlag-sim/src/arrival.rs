@@ -1,0 +1,133 @@
+//! What a client makes of a message that reached it, as a record. What follows from it is the world's, or a real client's own.
+
+use std::sync::Arc;
+
+use jetlag_model::{Headers, Message, StreamSeq, Time};
+use jetlag_trace::{Key, Kind, Place, Record};
+use serde_json::Value as Json;
+
+use crate::Received;
+use crate::client::Request;
+
+/// The record of a message that reached the client of this name. `None` for what leaves no record of its own: an answer of the API, whose
+/// meaning is known to who asked, and what the client knows nothing of any more.
+pub fn arrival(at: Time, client: &Arc<str>, received: &Received, message: &Message) -> Option<Record> {
+    let record = |kind| Record::new(at, Place::client(client.clone()), kind);
+    Some(match received {
+        Received::Delivery { token, pull } => {
+            let got = with_message(record(Kind::Got), message)
+                .with(Key::Stream, &token.stream)
+                .with(Key::Consumer, &token.consumer)
+                .with(Key::StreamSeq, token.stream_seq)
+                .with(Key::ConsumerSeq, token.consumer_seq)
+                .with(Key::DeliveryCount, token.delivery_count)
+                .with(Key::NumPending, token.num_pending);
+            match pull {
+                Some(pull) => got.with(Key::Pull, pull),
+                None => got,
+            }
+        }
+        Received::Status { code: 503, pull, .. } => with_status(record(Kind::NoResponders), message, pull.as_ref()),
+        Received::Status { code, text, pull } => {
+            with_status(record(Kind::Status).with(Key::Code, *code).with(Key::Description, text.as_str()), message, pull.as_ref())
+        }
+        Received::Answer { request: Request::Api { .. }, .. } | Received::Stray => return None,
+        Received::Answer { .. } if is_nobody(message) => record(Kind::NoResponders),
+        Received::Answer { request: Request::Publish { .. }, .. } => pub_ack(record(Kind::Stored), record(Kind::Refused), message),
+        Received::Answer { request: Request::Ack { token }, .. } => record(Kind::Confirmed)
+            .with(Key::Stream, &token.stream)
+            .with(Key::Consumer, &token.consumer)
+            .with(Key::StreamSeq, token.stream_seq),
+        Received::Advisory => advisory(record(Kind::Advisory), message),
+        Received::Message => {
+            let message_record = with_message(record(Kind::Message), message);
+            match &message.reply {
+                Some(reply) => message_record.with(Key::Reply, reply.text().as_ref()),
+                None => message_record,
+            }
+        }
+    })
+}
+
+/// Whether an answer says that the request met nobody.
+pub(crate) fn is_nobody(message: &Message) -> bool {
+    message.headers.as_ref().and_then(Headers::status).is_some_and(|status| status.code == 503)
+}
+
+/// Code, err_code and text of an API error.
+pub fn with_error(mut record: Record, error: &Json) -> Record {
+    for (name, key) in [("code", Key::Code), ("err_code", Key::ErrCode)] {
+        if let Some(number) = error.get(name).and_then(Json::as_u64) {
+            record.fields.set(key, number);
+        }
+    }
+    record.with(Key::Description, error.get("description").and_then(Json::as_str).unwrap_or_default())
+}
+
+/// Subject, payload and headers.
+fn with_message(record: Record, message: &Message) -> Record {
+    let record = record.with(Key::Subject, message.subject.text().as_ref()).with(Key::Payload, &message.payload);
+    match &message.headers {
+        Some(headers) => record.with(Key::Headers, headers),
+        None => record,
+    }
+}
+
+/// What the headers of a status say, and what it is about.
+fn with_status(mut record: Record, message: &Message, pull: Option<&Arc<str>>) -> Record {
+    let headers = message.headers.as_ref();
+    for (name, key) in [
+        ("Nats-Pending-Messages", Key::PendingMessages),
+        ("Nats-Pending-Bytes", Key::PendingBytes),
+        ("Nats-Last-Consumer", Key::LastConsumerSeq),
+        ("Nats-Last-Stream", Key::LastStreamSeq),
+    ] {
+        match headers.and_then(|headers| headers.get(name)).map(|value| (value.parse::<u64>(), value.parse::<i64>())) {
+            Some((Ok(value), _)) => record.fields.set(key, value),
+            // A pull request for less than nothing is still owed less than nothing.
+            Some((_, Ok(value))) => record.fields.set(key, value),
+            _ => {}
+        }
+    }
+    // A pull has its name; what else was asked for, only the server can say.
+    match (pull, headers.and_then(|headers| headers.get("Nats-Subject"))) {
+        (Some(pull), _) => record.with(Key::Pull, pull),
+        (None, Some(subject)) => record.with(Key::Subject, subject),
+        (None, None) => record,
+    }
+}
+
+/// What an advisory says.
+fn advisory(mut record: Record, message: &Message) -> Record {
+    let body: Json = serde_json::from_slice(&message.payload).unwrap_or_default();
+    let kind = body.get("type").and_then(Json::as_str).and_then(|name| name.rsplit('.').next());
+    record.fields.set(Key::Advisory, kind.unwrap_or("unknown"));
+    for (name, key) in [("stream", Key::Stream), ("consumer", Key::Consumer), ("action", Key::Action), ("reason", Key::Reason)] {
+        if let Some(text) = body.get(name).and_then(Json::as_str) {
+            record.fields.set(key, text);
+        }
+    }
+    for (name, key) in [("stream_seq", Key::StreamSeq), ("consumer_seq", Key::ConsumerSeq), ("deliveries", Key::Deliveries)] {
+        if let Some(number) = body.get(name).and_then(Json::as_u64) {
+            record.fields.set(key, number);
+        }
+    }
+    record
+}
+
+/// The record of a pub ack: one or the other.
+fn pub_ack(stored: Record, refused: Record, message: &Message) -> Record {
+    let body: Json = serde_json::from_slice(&message.payload).unwrap_or_default();
+    if let Some(error) = body.get("error") {
+        return with_error(refused, error);
+    }
+    let number = |key: &str| body.get(key).and_then(Json::as_u64);
+    let mut stored = stored.with(Key::StreamSeq, StreamSeq(number("seq").unwrap_or(0)));
+    if let Some(stream) = body.get("stream").and_then(Json::as_str) {
+        stored.fields.set(Key::Stream, stream);
+    }
+    if body.get("duplicate").and_then(Json::as_bool) == Some(true) {
+        stored.fields.set(Key::Duplicate, true);
+    }
+    stored
+}
