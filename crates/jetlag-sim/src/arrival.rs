@@ -32,12 +32,14 @@ pub fn arrival(at: Time, client: &Arc<str>, received: &Received, message: &Messa
             with_status(record(Kind::Status).with(Key::Code, *code).with(Key::Description, text.as_str()), message, pull.as_ref())
         }
         Received::Answer { request: Request::Api { .. }, .. } | Received::Stray => return None,
-        Received::Answer { .. } if is_nobody(message) => record(Kind::NoResponders),
+        Received::Answer { request: Request::Publish { .. }, .. } if is_nobody(message) => record(Kind::NoResponders),
         Received::Answer { request: Request::Publish { .. }, .. } => pub_ack(record(Kind::Stored), record(Kind::Refused), message),
-        Received::Answer { request: Request::Ack { token }, .. } => record(Kind::Confirmed)
-            .with(Key::Stream, &token.stream)
-            .with(Key::Consumer, &token.consumer)
-            .with(Key::StreamSeq, token.stream_seq),
+        Received::Answer { request: Request::Ack { token }, .. } => {
+            record(if is_nobody(message) { Kind::NoResponders } else { Kind::Confirmed })
+                .with(Key::Stream, &token.stream)
+                .with(Key::Consumer, &token.consumer)
+                .with(Key::StreamSeq, token.stream_seq)
+        }
         Received::Advisory => advisory(record(Kind::Advisory), message),
         Received::Message => {
             let message_record = with_message(record(Kind::Message), message);
