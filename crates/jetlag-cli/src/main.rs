@@ -7,6 +7,7 @@ mod fmt;
 mod nats_server;
 mod report;
 mod run;
+mod serve;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -31,6 +32,8 @@ enum Command {
     /// Replays scenarios on a real nats-server and says whether it agrees.
     #[command(after_help = exit::HELP)]
     Conform(conform::Arguments),
+    /// Serves NATS clients of any language, with time and faults under their control.
+    Serve(Box<serve::Arguments>),
     /// Fetches and finds real servers to compare with.
     NatsServer(nats_server::Arguments),
     /// Puts scenarios into their canonical form.
@@ -44,6 +47,7 @@ fn main() -> ExitCode {
     let result = match arguments.command {
         Command::Run(arguments) => run::run(&arguments, &mut out, &mut err),
         Command::Conform(arguments) => conform::run(&arguments, &mut out, &mut err),
+        Command::Serve(arguments) => serve::run(&arguments, &mut out),
         Command::NatsServer(arguments) => nats_server::run(&arguments, &mut out, &mut err),
         Command::Fmt(arguments) => fmt::run(&arguments, &mut out, &mut err),
     };
