@@ -7,8 +7,11 @@ use std::time::Instant;
 
 use anyhow::Context;
 use clap::{Args, ValueEnum};
+use jetlag_metrics::{Contract, text};
 use jetlag_model::{Duration, ServerVersion};
 use jetlag_runner::{FileReport, FileRun, RunOptions, Verdict, bless_file, find_files, is_blessable, may_bless, run_files};
+
+use jetlag_trace::Labels;
 
 use crate::exit::Exit;
 use crate::{DEFAULT_PATHS, diagnostics, report};
@@ -37,6 +40,9 @@ pub(crate) struct Arguments {
     /// Writes each run's trace, as JSON lines, to a file below this directory.
     #[arg(long, value_name = "DIR")]
     trace: Option<PathBuf>,
+    /// Writes all counters and gauges at the end of each run to this file, as Prometheus text; the label `scenario` says whose they are.
+    #[arg(long, value_name = "FILE")]
+    metrics: Option<PathBuf>,
     /// Writes what came into the files, and marks them as unconfirmed. Refused where CI is set. With an older --as-version only
     /// transcripts for servers of that version are written, which have to stand there.
     #[arg(long)]
@@ -72,6 +78,9 @@ pub(crate) fn run(arguments: &Arguments, out: &mut dyn Write, err: &mut dyn Writ
     let runs: Vec<&FileRun> = reports.iter().filter_map(|report| report.result.as_ref().ok()).collect();
     if let Some(directory) = &arguments.trace {
         runs.iter().try_for_each(|run| write_trace(directory, run, arguments.seed))?;
+    }
+    if let Some(file) = &arguments.metrics {
+        write_metrics(file, &runs)?;
     }
     match arguments.format {
         Format::Json => runs.iter().try_for_each(|run| report::write_json(out, run))?,
@@ -139,6 +148,18 @@ fn write_trace(directory: &Path, run: &FileRun, seed: Option<u64>) -> anyhow::Re
     let seed = seed.unwrap_or(run.file.scenario.header.seed).to_string();
     run.outcome.trace.write_jsonl(&mut text, &[("title", &run.file.scenario.header.title), ("seed", &seed)])?;
     fs::write(&path, text).with_context(|| format!("{} can not be written", path.display()))
+}
+
+/// Writes the metrics of all runs that took place to one file.
+fn write_metrics(file: &Path, runs: &[&FileRun]) -> anyhow::Result<()> {
+    let ran = runs.iter().filter(|run| run.outcome.verdict != Verdict::Skip);
+    let snapshots: Vec<_> = ran
+        .map(|run| {
+            let scenario = run.file.path.display().to_string();
+            (Labels::new().with("scenario", scenario), run.outcome.metrics().snapshot())
+        })
+        .collect();
+    fs::write(file, text(Contract::shipped(), &snapshots)).with_context(|| format!("{} can not be written", file.display()))
 }
 
 fn write_summary(err: &mut dyn Write, arguments: &Arguments, runs: &[&FileRun], started: Instant) -> anyhow::Result<()> {

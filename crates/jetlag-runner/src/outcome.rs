@@ -3,6 +3,7 @@
 use std::fmt;
 
 use jetlag_fault::Report;
+use jetlag_metrics::Metrics;
 use jetlag_model::{Duration, Time};
 use jetlag_scenario::CheckName;
 use jetlag_trace::{Digest, Trace};
@@ -177,6 +178,13 @@ impl Outcome {
     /// How often fault rules acted.
     pub fn faults_hit(&self) -> u64 {
         self.rules.iter().map(|rule| rule.hits).sum()
+    }
+
+    /// Counters and gauges at the end of the run.
+    pub fn metrics(&self) -> Metrics {
+        let mut metrics = Metrics::new();
+        metrics.add_all(self.trace.records());
+        metrics
     }
 
     /// The transcripts that differ.

@@ -16,6 +16,7 @@
 mod encode;
 mod jsonl;
 mod line;
+mod metric;
 mod names;
 mod record;
 mod trace;
@@ -24,6 +25,7 @@ pub use encode::Digest;
 pub use jetlag_model::Direction;
 pub use jsonl::{SCHEMA, json_line};
 pub use line::{line, quoted, word};
+pub use metric::{Change, Labels, MetricChange};
 pub use names::{Key, Kind};
 pub use record::{Fields, Place, Record, Value};
 pub use trace::{Difference, Trace, first_difference};

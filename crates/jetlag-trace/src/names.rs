@@ -137,6 +137,8 @@ names! {
         Check = "check",
         /// A worker's own idea of how often it got a message.
         WorkerCount = "worker-count",
+        /// A worker's program counted something or set a gauge.
+        Metric = "metric",
     }
 }
 
@@ -263,6 +265,10 @@ names! {
         Due = "due",
         /// A number of things, where no other key says what.
         Count = "count",
+        /// The labels of a metric's series: a JSON object, sorted by name.
+        Labels = "labels",
+        /// What a gauge is now, as a decimal number.
+        Gauge = "gauge",
         /// How often a rule was evaluated.
         Evaluated = "evaluated",
         /// How often a rule acted.

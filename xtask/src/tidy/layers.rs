@@ -4,11 +4,12 @@ use super::tree::{Finding, Tree};
 use crate::command::Package;
 
 /// Every package and its layer; a package depends on lower layers only.
-const LAYERS: [(&str, u8); 15] = [
+const LAYERS: [(&str, u8); 16] = [
     ("jetlag-model", 0),
     ("jetlag-core", 1),
     ("jetlag-fault", 1),
     ("jetlag-trace", 1),
+    ("jetlag-metrics", 2),
     ("jetlag-scenario", 2),
     ("jetlag-sim", 2),
     ("jetlag-wire", 2),
