@@ -90,10 +90,13 @@ const FORGOTTEN: &str = "forgotten";
 /// A stream, a consumer of it, and a message.
 type Message = (Arc<str>, Arc<str>, u64);
 
+/// The values of a family's labels, in its order.
+type Values = [Option<Arc<str>>; 3];
+
 /// Counters and gauges of what records say.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Counted {
-    counters: BTreeMap<(Family, [Option<Arc<str>>; 3]), u64>,
+    counters: BTreeMap<(Family, Values), u64>,
     gauges: Snapshot,
     /// Why the next delivery of a message will be one again.
     causes: BTreeMap<Message, &'static str>,
@@ -185,7 +188,7 @@ impl Counted {
         snapshot
     }
 
-    fn count(&mut self, family: Family, values: [Option<Arc<str>>; 3]) {
+    fn count(&mut self, family: Family, values: Values) {
         *self.counters.entry((family, values)).or_insert(0) += 1;
     }
 
