@@ -33,6 +33,7 @@ enum Command {
     #[command(after_help = exit::HELP)]
     Conform(conform::Arguments),
     /// Serves NATS clients of any language, with time and faults under their control.
+    #[command(after_help = serve::HELP)]
     Serve(Box<serve::Arguments>),
     /// Fetches and finds real servers to compare with.
     NatsServer(nats_server::Arguments),
@@ -42,7 +43,7 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
+    let arguments = Arguments::parse_from(serve::flags::ours(std::env::args_os().collect()));
     let (mut out, mut err) = (anstream::stdout().lock(), anstream::stderr().lock());
     let result = match arguments.command {
         Command::Run(arguments) => run::run(&arguments, &mut out, &mut err),

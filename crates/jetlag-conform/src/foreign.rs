@@ -62,11 +62,12 @@ impl<'s> Foreign<'s> {
     }
 }
 
-/// The names of the streams that a scenario creates.
+/// The names of the streams that a scenario creates, by a command or a request as a client sends it.
 fn streams_of(scenario: &Scenario) -> Vec<&str> {
     steps(scenario)
         .filter_map(|step| match &step.command {
             Command::Stream(command) => Some(command.name.as_str()),
+            Command::Request(command) => command.subject.strip_prefix("$JS.API.STREAM.CREATE."),
             _ => None,
         })
         .collect()

@@ -18,13 +18,24 @@ pub enum Clock {
     Manual,
 }
 
-/// Who may come in.
+/// A user who may come in.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct User {
+    /// What it has to show; `None` lets it in without.
+    pub password: Option<String>,
+    /// Where it finds itself. Users of one namespace see each other's messages, as those of one account do.
+    pub namespace: String,
+}
+
+/// Who may come in. Without any user and token everybody may, and the user name chooses the namespace.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Auth {
-    /// Passwords of users. With any, others are refused.
-    pub users: BTreeMap<String, String>,
-    /// A token, instead of a user.
+    /// By name. With any, others are refused.
+    pub users: BTreeMap<String, User>,
+    /// A token, instead of a user. As a password it lets any user in, whose name chooses the namespace.
     pub token: Option<String>,
+    /// Which user a client is that says nothing of itself.
+    pub no_auth_user: Option<String>,
 }
 
 impl Auth {
@@ -33,22 +44,22 @@ impl Auth {
         !self.users.is_empty() || self.token.is_some()
     }
 
-    /// The namespace of a client, which is its user name, and whether it may use the controls; `None` if it may not come in.
+    /// Where a client finds itself, and whether it may use the controls; `None` if it may not come in.
     pub(crate) fn admit(&self, options: &ConnectOptions, control: Option<&str>) -> Option<(Arc<str>, bool)> {
-        let user = options.user.as_deref().unwrap_or_default();
-        let pass = options.pass.as_deref();
-        let token = options.auth_token.as_deref();
+        let silent = options.user.is_none() && options.pass.is_none() && options.auth_token.is_none();
+        let assumed = self.no_auth_user.as_deref().filter(|_| silent);
+        let name = options.user.as_deref().or(assumed).unwrap_or_default();
+        let user = self.users.get(name);
+        let shown = [options.pass.as_deref(), options.auth_token.as_deref()];
+        let shows = |token: Option<&str>| token.is_some() && shown.contains(&token);
+        let in_charge = shows(control);
         // Who knows the control token may do everything, as any user.
-        if control.is_some() && (token == control || pass == control) {
-            return Some((user.into(), true));
-        }
-        let known = match (&self.token, self.users.get(user)) {
-            _ if !self.is_required() => true,
-            (Some(wanted), _) if token == Some(wanted.as_str()) => true,
-            (_, Some(wanted)) => pass == Some(wanted.as_str()),
-            _ => false,
-        };
-        known.then(|| (user.into(), control.is_none()))
+        let admitted = in_charge
+            || !self.is_required()
+            || shows(self.token.as_deref())
+            || user.is_some_and(|user| assumed.is_some() || user.password.is_none() || user.password.as_deref() == options.pass.as_deref());
+        let namespace = user.map_or(name, |user| &user.namespace);
+        admitted.then(|| (namespace.into(), control.is_none() || in_charge))
     }
 }
 
@@ -113,5 +124,65 @@ impl ServerConfig {
     /// An id that looks like a server's and is the same in every run of the same seed.
     pub(crate) fn server_id(&self) -> String {
         format!("NJETLAG{:0>49}", self.seed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn auth(users: &[(&str, &str, &str)], token: Option<&str>, no_auth_user: Option<&str>) -> Auth {
+        let user = |password: &str, namespace: &str| User { password: Some(password.into()), namespace: namespace.into() };
+        Auth {
+            users: users.iter().map(|(name, password, namespace)| ((*name).to_owned(), user(password, namespace))).collect(),
+            token: token.map(Into::into),
+            no_auth_user: no_auth_user.map(Into::into),
+        }
+    }
+
+    /// What becomes of a client that shows `user:pass` or `token`.
+    fn admitted(auth: &Auth, shown: &str) -> Option<(String, bool)> {
+        let mut options = ConnectOptions::default();
+        match shown.split_once(':') {
+            Some((user, pass)) => {
+                options.user = Some(user.into());
+                options.pass = Some(pass.into()).filter(|pass: &String| !pass.is_empty());
+            }
+            None => options.auth_token = Some(shown.to_owned()).filter(|token| !token.is_empty()),
+        }
+        auth.admit(&options, Some("control")).map(|(namespace, may)| (namespace.to_string(), may))
+    }
+
+    #[test]
+    fn who_comes_in_where_and_who_is_in_charge() {
+        let open = auth(&[], None, None);
+        let token = auth(&[], Some("t"), None);
+        let accounts = auth(&[("a", "p", "A"), ("b", "q", "A")], None, None);
+        let assumed = auth(&[("a", "p", "A")], None, Some("a"));
+        for (auth, shown, expected) in [
+            (&open, "", Some(("", false))),
+            (&open, "w:whatever", Some(("w", false))),
+            (&open, "control", Some(("", true))),
+            (&open, "w:control", Some(("w", true))),
+            (&token, "", None),
+            (&token, "wrong", None),
+            (&token, "t", Some(("", false))),
+            (&token, "w:t", Some(("w", false))),
+            (&token, "w:wrong", None),
+            (&token, "w:", None),
+            (&token, "w:control", Some(("w", true))),
+            (&accounts, "", None),
+            (&accounts, "a:p", Some(("A", false))),
+            (&accounts, "b:q", Some(("A", false))),
+            (&accounts, "b:p", None),
+            (&accounts, "b:", None),
+            (&accounts, "c:p", None),
+            (&accounts, "b:control", Some(("A", true))),
+            (&assumed, "", Some(("A", false))),
+            (&assumed, "a:wrong", None),
+        ] {
+            let expected = expected.map(|(namespace, may)| (namespace.to_owned(), may));
+            assert_eq!(admitted(auth, shown), expected, "{shown:?} with {auth:?}");
+        }
     }
 }

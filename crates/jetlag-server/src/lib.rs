@@ -21,7 +21,7 @@ mod running;
 mod sockets;
 mod state;
 
-pub use config::{Auth, Clock, ServerConfig};
+pub use config::{Auth, Clock, ServerConfig, User};
 pub use error::ServerError;
 pub use ledger::Keep;
 pub use running::Running;

@@ -1,4 +1,4 @@
-//! Where the server listens, as JSON for whoever started it: a line on standard output, a file.
+//! Where the server listens, for whoever started it: a line on standard output, and files that are there for as long as the server is.
 
 use std::fs;
 use std::io::{self, Write};
@@ -14,30 +14,38 @@ pub(crate) struct Announcement {
     pub(crate) address: SocketAddr,
     pub(crate) version: ServerVersion,
     pub(crate) pid: u32,
+    pub(crate) control_token: Option<String>,
 }
 
 impl Announcement {
-    fn text(&self) -> String {
-        let address = self.address;
-        let json = json!({
-            "url": format!("nats://{address}"),
-            "host": address.ip().to_string(),
-            "port": address.port(),
+    /// A JSON object on a line.
+    pub(crate) fn line(&self) -> String {
+        let mut json = json!({
+            "url": self.url(),
+            "host": self.address.ip().to_string(),
+            "port": self.address.port(),
             "pid": self.pid,
             "version": self.version.to_string(),
         });
+        if let Some(token) = &self.control_token {
+            json["control_token"] = json!(token);
+        }
         format!("{json}\n")
+    }
+
+    /// The form of nats-server's ports file.
+    pub(crate) fn ports(&self) -> String {
+        json!({ "nats": [self.url()] }).to_string()
+    }
+
+    fn url(&self) -> String {
+        format!("nats://{}", self.address)
     }
 
     /// Writes the line.
     pub(crate) fn say(&self, out: &mut dyn Write) -> io::Result<()> {
-        out.write_all(self.text().as_bytes())?;
+        out.write_all(self.line().as_bytes())?;
         out.flush()
-    }
-
-    /// Writes the file. It appears whole, and goes when what is returned is dropped.
-    pub(crate) fn write_to(&self, path: &Path) -> anyhow::Result<OwnFile> {
-        OwnFile::write(path, &self.text())
     }
 }
 
