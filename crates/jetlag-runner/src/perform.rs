@@ -100,7 +100,7 @@ impl<B: Backend> Run<'_, B> {
         let (id, sent) = self.world.request(actor, message)?;
         match sent {
             Sent::Failed(_) => Ok(Answer::NotSent),
-            Sent::Done | Sent::Confirmed => Ok(Answer::of(self.world.await_answer(actor, id)?)),
+            Sent::Done | Sent::Confirmed | Sent::Refused(_) => Ok(Answer::of(self.world.await_answer(actor, id)?)),
         }
     }
 

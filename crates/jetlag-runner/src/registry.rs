@@ -114,7 +114,7 @@ mod tests {
             ("worker r S/C handler=router limit=0", Some("handler router: limit=\"0\" is not a number of deliveries; write limit=3")),
             (
                 "worker r S/C handler=router tenant=x",
-                Some("handler router: a router has no option \"tenant\"; it has tenants=NAME,NAME and limit=N"),
+                Some("handler router: a router has no option \"tenant\"; it has tenants, limit, exhausted, usage and ids"),
             ),
         ] {
             let scenario = jetlag_scenario::parse(&format!("title: t\n\n{line}\n----\n")).expect(line);

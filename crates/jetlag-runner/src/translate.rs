@@ -3,7 +3,7 @@
 use jetlag_core::ConnectOptions;
 use jetlag_model::{AckKind, Duration, Headers, Message, PullRequest, matches};
 use jetlag_scenario as scenario;
-use jetlag_sim::{Action, ClientOptions, Delivery, DeliveryRef, Handler, Plan, WorkerOptions};
+use jetlag_sim::{Action, ClientOptions, Delivery, DeliveryRef, Handler, Plan, Sending, WorkerOptions};
 use scenario::{AckVerb, ActionKind};
 
 /// A client that is not as others are.
@@ -100,11 +100,11 @@ fn handles(wanted: &scenario::WorkerMatch, delivery: &Delivery) -> bool {
 
 fn action(written: &scenario::Action) -> Action {
     let send = match &written.kind {
-        ActionKind::Ack => Some(AckKind::Ack),
-        ActionKind::Nak { delay } => Some(AckKind::Nak { delay: *delay }),
-        ActionKind::InProgress => Some(AckKind::InProgress),
-        ActionKind::Term { reason } => Some(AckKind::Term { reason: reason.clone().unwrap_or_default() }),
-        ActionKind::Ignore => None,
+        ActionKind::Ack => Sending::Ack(AckKind::Ack),
+        ActionKind::Nak { delay } => Sending::Ack(AckKind::Nak { delay: *delay }),
+        ActionKind::InProgress => Sending::Ack(AckKind::InProgress),
+        ActionKind::Term { reason } => Sending::Ack(AckKind::Term { reason: reason.clone().unwrap_or_default() }),
+        ActionKind::Ignore => Sending::Nothing,
     };
     Action { send, after: written.after.unwrap_or(Duration::ZERO), sync: written.sync }
 }

@@ -3,25 +3,42 @@
 
 use std::sync::Arc;
 
-use jetlag_model::{AckKind, Duration};
+use jetlag_model::{AckKind, Duration, Message};
+use jetlag_trace::MetricChange;
 
 use crate::Delivery;
 
 /// One thing a worker does with a delivery.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Action {
-    /// What is sent; `None` is nothing at all.
-    pub send: Option<AckKind>,
+    /// What is sent.
+    pub send: Sending,
     /// How long after handling began.
     pub after: Duration,
-    /// Whether the server's confirmation is asked for.
+    /// Whether the server's confirmation is asked for: of an acknowledgement, or the pub ack of a message.
     pub sync: bool,
+}
+
+/// What an action sends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Sending {
+    /// Nothing at all.
+    Nothing,
+    /// A word about the delivery.
+    Ack(AckKind),
+    /// A message of the worker's own.
+    Publish(Message),
 }
 
 impl Action {
     /// Sends this at once, without asking for a confirmation.
     pub fn send(kind: AckKind) -> Action {
-        Action { send: Some(kind), after: Duration::ZERO, sync: false }
+        Action { send: Sending::Ack(kind), after: Duration::ZERO, sync: false }
+    }
+
+    /// Publishes a message of its own, without asking for a pub ack.
+    pub fn publish(message: Message) -> Action {
+        Action { send: Sending::Publish(message), after: Duration::ZERO, sync: false }
     }
 
     /// Acknowledges.
@@ -51,7 +68,7 @@ impl Action {
 
     /// Sends nothing.
     pub fn ignore() -> Action {
-        Action { send: None, after: Duration::ZERO, sync: false }
+        Action { send: Sending::Nothing, after: Duration::ZERO, sync: false }
     }
 
     /// The same, `after` handling began.
@@ -113,6 +130,19 @@ pub enum Sent {
     Failed(Arc<str>),
     /// The server confirmed it; follows `Done` where a confirmation was asked for.
     Confirmed,
+    /// The server refused it: why. Follows `Done` where a pub ack was asked for.
+    Refused(Arc<str>),
+}
+
+/// What became of the connection of a worker's client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ConnectionChange {
+    /// It is there: from the start, or again.
+    Up,
+    /// It is gone.
+    Lost,
+    /// An attempt to get it back failed.
+    AttemptFailed,
 }
 
 /// Decides what a worker does with a delivery.
@@ -138,6 +168,22 @@ pub trait Handler: Send {
     fn own_count(&self, delivery: &Delivery) -> Option<u64> {
         let _ = delivery;
         None
+    }
+
+    /// What became of a pull request of the worker's.
+    fn pulled(&mut self, stream: &str, consumer: &str, sent: &Sent) {
+        let _ = (stream, consumer, sent);
+    }
+
+    /// What became of the connection. Answers what is to be done now: each action, and the delivery that it goes back to.
+    fn connection(&mut self, change: ConnectionChange) -> Vec<(Delivery, Action)> {
+        let _ = change;
+        Vec::new()
+    }
+
+    /// What it has counted since it was last asked, which is after each of these calls; it becomes records of the trace.
+    fn take_metrics(&mut self) -> Vec<MetricChange> {
+        Vec::new()
     }
 
     /// The worker's process died: whatever is kept in memory only is gone.

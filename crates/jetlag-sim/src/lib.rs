@@ -27,7 +27,7 @@ pub use crossing::{Description, Known, Peer};
 pub use delivery::{Delivery, DeliveryRef, DeliveryRefError};
 pub use error::WorldError;
 pub use frame::Frame;
-pub use handler::{Action, Handler, Plan, Sent};
+pub use handler::{Action, ConnectionChange, Handler, Plan, Sending, Sent};
 pub use notes::{FORGOTTEN, UNDELIVERED, deadline_record, note_record};
 pub use router::{Router, RouterError};
 pub use schedule::{Rank, Schedule};

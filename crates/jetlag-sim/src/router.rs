@@ -1,15 +1,28 @@
 //! Handlers in the shape of a router service: it counts deliveries itself, is idempotent, and accepts messages of known tenants only.
-//! Two of them are shipped: `router`, and `router-forgetful` with a bug that such services do have.
+//! Two of them are shipped: `router`, and `router-forgetful` with a bug that such services do have. What they count is in `tally`.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod tally;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
-use jetlag_model::{AckKind, StreamSeq};
+use jetlag_model::{AckKind, Address, Headers, Message, StreamSeq, is_valid_literal};
+use jetlag_trace::MetricChange;
 
-use crate::{Action, Delivery, Handler, Plan, Sent};
+use self::tally::Tally;
+use crate::{Action, ConnectionChange, Delivery, Handler, Plan, Sending, Sent};
 
 /// A message, as the router tells messages apart.
 type MessageKey = (Arc<str>, Arc<str>, StreamSeq);
+
+/// So many publishes wait for a connection; one more, and the oldest is dropped.
+const PENDING_OPERATIONS: usize = 1000;
+
+/// So many failed attempts to get the connection back, and the router gives up waiting for it.
+const RECONNECT_ATTEMPTS: u64 = 10;
+
+/// The text of a failure to send without a connection.
+const NOT_CONNECTED: &str = "not connected";
 
 /// The router's handler.
 ///
@@ -21,21 +34,45 @@ pub struct Router {
     tenants: BTreeSet<String>,
     limit: u64,
     forgetful: bool,
+    exhausted: Exhausted,
+    /// Where a usage event goes for each message that is processed.
+    usage: Option<String>,
     counts: BTreeMap<MessageKey, u64>,
     /// The count after the latest delivery of each message, also of those that are not tracked any more.
     latest: BTreeMap<MessageKey, u64>,
     processed: BTreeSet<MessageKey>,
+    /// Usage events that wait for a connection.
+    pending: VecDeque<(Delivery, Message)>,
+    tally: Tally,
+}
+
+/// What a router does with a rejected message at its limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Exhausted {
+    /// Naks it once more: the server gives it up.
+    Nak,
+    /// Publishes it to the subject with `.dlq` behind it, and acknowledges it.
+    Dlq,
 }
 
 /// Options that are no router's.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RouterError {
     /// An option that does not exist.
-    #[error("a router has no option {0:?}; it has tenants=NAME,NAME and limit=N")]
+    #[error("a router has no option {0:?}; it has tenants, limit, exhausted, usage and ids")]
     UnknownOption(String),
     /// A limit that is no number above zero.
     #[error("limit={0:?} is not a number of deliveries; write limit=3")]
     Limit(String),
+    /// Something else than to nak or to publish to the DLQ.
+    #[error("exhausted={0:?} is nothing that a router does with a message at its limit; write exhausted=nak or exhausted=dlq")]
+    Exhausted(String),
+    /// No subject to publish to.
+    #[error("usage={0:?} is no subject that can be published to")]
+    Usage(String),
+    /// Something else than the two ways to name messages without ids.
+    #[error("ids={0:?} is no way to name messages that have no ids; write ids=unknown or ids=sequence")]
+    Ids(String),
 }
 
 impl Router {
@@ -45,9 +82,13 @@ impl Router {
             tenants: tenants.into_iter().map(Into::into).collect(),
             limit,
             forgetful: false,
+            exhausted: Exhausted::Nak,
+            usage: None,
             counts: BTreeMap::new(),
             latest: BTreeMap::new(),
             processed: BTreeSet::new(),
+            pending: VecDeque::new(),
+            tally: Tally::default(),
         }
     }
 
@@ -59,22 +100,39 @@ impl Router {
         self
     }
 
-    /// Reads `tenants=acme,corp` (default `acme`) and `limit=3` (default 3).
+    /// Reads `tenants=acme,corp` (default `acme`), `limit=3` (default 3), `exhausted=nak` or `dlq` (default `nak`), `usage=SUBJECT` (default
+    /// none: no usage events), and `ids=unknown` or `sequence` (default `unknown`): what stands in the labels of messages without ids.
     ///
     /// # Errors
     /// When an option is unknown or can not be read.
     pub fn from_options<'a>(options: impl IntoIterator<Item = (&'a str, &'a str)>) -> Result<Router, RouterError> {
-        let (mut tenants, mut limit) = ("acme", 3);
+        let mut router = Router::new(["acme"], 3);
         for (key, value) in options {
             match key {
-                "tenants" => tenants = value,
+                "tenants" => router.tenants = value.split(',').filter(|tenant| !tenant.is_empty()).map(str::to_owned).collect(),
                 "limit" => {
-                    limit = value.parse().ok().filter(|limit| *limit > 0).ok_or_else(|| RouterError::Limit(value.to_owned()))?;
+                    router.limit = value.parse().ok().filter(|limit| *limit > 0).ok_or_else(|| RouterError::Limit(value.to_owned()))?;
+                }
+                "exhausted" => {
+                    router.exhausted = match value {
+                        "nak" => Exhausted::Nak,
+                        "dlq" => Exhausted::Dlq,
+                        _ => return Err(RouterError::Exhausted(value.to_owned())),
+                    }
+                }
+                "usage" if is_valid_literal(value) => router.usage = Some(value.to_owned()),
+                "usage" => return Err(RouterError::Usage(value.to_owned())),
+                "ids" => {
+                    router.tally.by_sequence = match value {
+                        "unknown" => false,
+                        "sequence" => true,
+                        _ => return Err(RouterError::Ids(value.to_owned())),
+                    }
                 }
                 _ => return Err(RouterError::UnknownOption(key.to_owned())),
             }
         }
-        Ok(Router::new(tenants.split(',').filter(|tenant| !tenant.is_empty()), limit))
+        Ok(router)
     }
 
     /// How many messages it keeps a count of.
@@ -86,19 +144,64 @@ impl Router {
     pub fn processed(&self) -> usize {
         self.processed.len()
     }
+
+    /// A message of a known tenant: a usage event the first time, and an ack.
+    fn accept(&mut self, delivery: &Delivery, key: MessageKey) -> Plan {
+        let first = self.processed.insert(key);
+        self.tally.acking();
+        let usage = self.usage.as_ref().filter(|_| first).map(|subject| Action::publish(Message::new(subject.as_str(), &delivery.payload)));
+        Plan::new(usage.into_iter().chain([Action::ack()]))
+    }
+
+    /// A message of an unknown tenant: rejected, and given up at the limit.
+    fn reject(&mut self, delivery: &Delivery, key: &MessageKey, count: u64, tenant: &str) -> Plan {
+        self.tally.rejected(delivery, tenant);
+        if count >= self.limit {
+            self.counts.remove(key);
+            self.tally.exhausted(delivery, count, self.limit);
+            if self.exhausted == Exhausted::Dlq {
+                self.tally.dead(delivery, tenant);
+                self.tally.acking();
+                return Plan::new([Action::publish(dead_letter(delivery)).sync(), Action::ack()]);
+            }
+        }
+        self.tally.redelivery_asked(delivery, tenant);
+        Action::nak().into()
+    }
+
+    /// A usage event could not be sent for want of a connection: it waits for one.
+    fn wait(&mut self, delivery: &Delivery, message: &Message) {
+        self.pending.push_back((delivery.clone(), message.clone()));
+        if self.pending.len() > PENDING_OPERATIONS {
+            self.pending.pop_front();
+            self.tally.pending_dropped();
+        }
+        self.tally.pending(self.pending.len());
+    }
 }
 
 fn key(delivery: &Delivery) -> MessageKey {
     (delivery.token.stream.clone(), delivery.token.consumer.clone(), delivery.token.stream_seq)
 }
 
-/// Whose message it is.
-fn tenant(delivery: &Delivery) -> Option<String> {
-    if let Some(tenant) = delivery.header("tenant_id") {
-        return Some(tenant.to_owned());
+/// A field of a message: a header, or a text in its JSON payload.
+fn field(delivery: &Delivery, name: &str) -> Option<String> {
+    if let Some(value) = delivery.header(name) {
+        return Some(value.to_owned());
     }
     let body: serde_json::Value = serde_json::from_slice(&delivery.payload).ok()?;
-    body.get("tenant_id")?.as_str().map(str::to_owned)
+    body.get(name)?.as_str().map(str::to_owned)
+}
+
+/// What goes to the DLQ: the message, its headers, and why.
+fn dead_letter(delivery: &Delivery) -> Message {
+    let own = delivery.headers.iter().flat_map(Headers::fields).filter(|(name, _)| !name.starts_with("Nats-"));
+    let own = own.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let id = tally::msg_id(delivery).unwrap_or_else(|| delivery.stream_seq().to_string());
+    let why = [("x-dlq-reason".to_owned(), tally::MAXDELIVER_EXHAUSTED.to_owned()), ("x-original-msg-id".to_owned(), id)];
+    let fields: Vec<_> = own.chain(why).collect();
+    let headers = Headers::from_fields(fields.iter().map(|(name, value)| (name.as_str(), value.as_str())));
+    Message::new(format!("{}.dlq", delivery.subject).as_str(), &delivery.payload).with_headers(headers)
 }
 
 impl Handler for Router {
@@ -108,24 +211,23 @@ impl Handler for Router {
         *count += 1;
         let count = *count;
         self.latest.insert(key.clone(), count);
-        match tenant(delivery) {
+        match field(delivery, "tenant_id") {
             None => Plan::ignore(),
-            Some(tenant) if self.tenants.contains(&tenant) => {
-                self.processed.insert(key);
-                Action::ack().into()
-            }
-            Some(_) => {
-                if count >= self.limit {
-                    self.counts.remove(&key);
-                }
-                Action::nak().into()
-            }
+            Some(tenant) if self.tenants.contains(&tenant) => self.accept(delivery, key),
+            Some(tenant) => self.reject(delivery, &key, count, &tenant),
         }
     }
 
     fn sent(&mut self, delivery: &Delivery, action: &Action, sent: &Sent) {
-        if action.send == Some(AckKind::Ack) && (self.forgetful || !matches!(sent, Sent::Failed(_))) {
-            self.counts.remove(&key(delivery));
+        self.tally.sent(delivery, action, sent);
+        match (&action.send, sent) {
+            (Sending::Ack(AckKind::Ack), _) if self.forgetful || !matches!(sent, Sent::Failed(_)) => {
+                self.counts.remove(&key(delivery));
+            }
+            (Sending::Publish(message), Sent::Failed(reason)) if !action.sync && **reason == *NOT_CONNECTED => {
+                self.wait(delivery, message);
+            }
+            _ => {}
         }
     }
 
@@ -133,9 +235,33 @@ impl Handler for Router {
         self.latest.get(&key(delivery)).copied()
     }
 
+    fn pulled(&mut self, stream: &str, consumer: &str, sent: &Sent) {
+        self.tally.pulled(stream, consumer, sent);
+    }
+
+    fn connection(&mut self, change: ConnectionChange) -> Vec<(Delivery, Action)> {
+        self.tally.connection(change);
+        if change != ConnectionChange::Up || self.pending.is_empty() {
+            return Vec::new();
+        }
+        self.tally.pending(0);
+        self.pending.drain(..).map(|(delivery, message)| (delivery, Action::publish(message))).collect()
+    }
+
+    fn take_metrics(&mut self) -> Vec<MetricChange> {
+        self.tally.take()
+    }
+
     fn crashed(&mut self) {
         self.counts.clear();
         self.latest.clear();
         self.processed.clear();
+        self.pending.clear();
+        self.tally.crashed();
     }
+}
+
+/// A subject as text.
+fn text(address: &Address) -> Arc<str> {
+    address.text().as_ref().into()
 }

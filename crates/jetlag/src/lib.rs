@@ -51,7 +51,8 @@ pub use jetlag_model::{
     StorageType, StreamConfig, StreamInfo, StreamSeq, StreamState, SubjectError, Time, VersionError, WallTime,
 };
 pub use jetlag_sim::{
-    Action, Actor, Delivery, DeliveryRef, Handler, Plan, PubAck, Publication, Sent, Simulated, WorkerOptions, World, WorldError,
+    Action, Actor, ConnectionChange, Delivery, DeliveryRef, Handler, Plan, PubAck, Publication, Sending, Sent, Simulated, WorkerOptions,
+    World, WorldError,
 };
 pub use jetlag_trace as trace;
-pub use jetlag_trace::{Digest, Record, Trace};
+pub use jetlag_trace::{Digest, Labels, MetricChange, Record, Trace};

@@ -104,7 +104,7 @@ impl Handler for Counting {
         match sent {
             Sent::Failed(_) => counts.0 += 1,
             Sent::Confirmed => counts.1 += 1,
-            Sent::Done => {}
+            Sent::Done | Sent::Refused(_) => {}
         }
     }
 }

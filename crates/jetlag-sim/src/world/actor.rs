@@ -185,6 +185,9 @@ impl<B: Backend> World<B> {
         let worker = self.workers.len();
         self.workers.push(Worker::new(member, stream, consumer, options, handler));
         self.running_workers.insert(name.into(), worker);
+        if self.members[member].conn().is_some() {
+            self.connection_of(worker, crate::ConnectionChange::Up)?;
+        }
         self.work(worker)
     }
 

@@ -70,13 +70,14 @@ impl<B: Backend> World<B> {
         let cut = [Direction::Up, Direction::Down].into_iter().any(|direction| self.rules.partitioned(now, name, direction).is_some());
         if cut {
             self.schedule(now + RECONNECT_WAIT, Rank::Reconnect, Item::Reconnect { member });
-            return Ok(());
+            return self.connection_changed(member, crate::ConnectionChange::AttemptFailed);
         }
         if !self.members[member].quiet {
             let record = self.client_record(member, Kind::Connected);
             self.push_as_cause(record);
         }
         self.open(member)?;
+        self.connection_changed(member, crate::ConnectionChange::Up)?;
         self.workers_of(member).into_iter().try_for_each(|worker| self.work(worker))
     }
 
@@ -106,7 +107,11 @@ impl<B: Backend> World<B> {
             self.backend.input(Input::Disconnect { conn })?;
             self.drain()?;
         }
-        Ok(())
+        match kind {
+            // A process that is gone notices nothing.
+            Kind::Crashed => Ok(()),
+            _ => self.connection_changed(member, crate::ConnectionChange::Lost),
+        }
     }
 
     /// A client's process ends: its connection breaks, and all it knew is gone.

@@ -51,12 +51,10 @@ impl<B: Backend> World<B> {
     fn answer(&mut self, member: usize, id: RequestId, request: &Request, message: &Message) {
         self.members[member].lost_replies.remove(&id);
         match request {
-            Request::Publish { .. } => {}
-            Request::Ack { .. } => {
-                if let Some((worker, delivery, action)) = self.members[member].confirmations.remove(&id)
-                    && !is_nobody(message)
-                {
-                    self.workers[worker].handler().sent(&delivery, &action, &Sent::Confirmed);
+            Request::Publish { .. } | Request::Ack { .. } => {
+                let Some((worker, delivery, action)) = self.members[member].confirmations.remove(&id) else { return };
+                if let Some(sent) = confirmation(request, message) {
+                    self.told(worker, &delivery, &action, &sent);
                 }
             }
             Request::Api { .. } => {
@@ -75,4 +73,18 @@ impl<B: Backend> World<B> {
         self.set_cause(Some(n));
         n
     }
+}
+
+/// What an answer says about what was sent; `None` for an acknowledgement that met nobody.
+fn confirmation(request: &Request, message: &Message) -> Option<Sent> {
+    let is_publish = matches!(request, Request::Publish { .. });
+    if is_nobody(message) {
+        return is_publish.then(|| Sent::Refused("no responders".into()));
+    }
+    let refusal = match request {
+        Request::Publish { .. } => serde_json::from_slice::<serde_json::Value>(&message.payload).ok(),
+        Request::Ack { .. } | Request::Api { .. } => None,
+    };
+    let refusal = refusal.and_then(|body| body.get("error")?.get("description")?.as_str().map(Arc::from));
+    Some(refusal.map_or(Sent::Confirmed, Sent::Refused))
 }

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use jetlag_model::{AckKind, Duration, PullRequest};
-use jetlag_trace::{Key, Kind};
+use jetlag_trace::{Key, Kind, Place};
 
 use super::{Item, World};
 use crate::schedule::Rank;
-use crate::{Action, Backend, Delivery, Sent, WorldError};
+use crate::{Action, Backend, ConnectionChange, Delivery, Sending, Sent, WorldError};
 
 impl<B: Backend> World<B> {
     /// Lets a worker go on: begins to handle what waits, does what is due at once, and fetches when there is room.
@@ -15,6 +15,7 @@ impl<B: Backend> World<B> {
         let member = self.workers[worker].client;
         while let Some(begun) = self.workers[worker].begin(self.backend.now()) {
             self.set_cause(Some(begun.delivery.record));
+            self.record_metrics(worker);
             if let Some(count) = begun.own_count {
                 let token = &begun.delivery.token;
                 let record = self
@@ -55,32 +56,73 @@ impl<B: Backend> World<B> {
 
     /// Sends what an action says, and tells the handler what became of it.
     fn perform(&mut self, worker: usize, delivery: &Delivery, action: &Action) -> Result<(), WorldError> {
-        let Some(kind) = &action.send else { return Ok(()) };
         let member = self.workers[worker].client;
+        let mut record = self.client_record(member, Kind::Sent);
         let token = &delivery.token;
-        let mut record = self
-            .client_record(member, Kind::Sent)
-            .with(Key::Crossing, word(kind))
-            .with(Key::Stream, &token.stream)
-            .with(Key::Consumer, &token.consumer)
-            .with(Key::StreamSeq, token.stream_seq);
-        match kind {
-            AckKind::Nak { delay: Some(delay) } => record.fields.set(Key::Delay, *delay),
-            AckKind::Term { reason } if !reason.is_empty() => record.fields.set(Key::Reason, reason.as_str()),
-            _ => {}
+        match &action.send {
+            Sending::Nothing => return Ok(()),
+            Sending::Ack(kind) => {
+                record = record
+                    .with(Key::Crossing, word(kind))
+                    .with(Key::Stream, &token.stream)
+                    .with(Key::Consumer, &token.consumer)
+                    .with(Key::StreamSeq, token.stream_seq);
+                match kind {
+                    AckKind::Nak { delay: Some(delay) } => record.fields.set(Key::Delay, *delay),
+                    AckKind::Term { reason } if !reason.is_empty() => record.fields.set(Key::Reason, reason.as_str()),
+                    _ => {}
+                }
+            }
+            Sending::Publish(message) => {
+                record = record.with(Key::Crossing, "publish").with(Key::Subject, message.subject.text().as_ref());
+            }
         }
         if action.sync {
             record.fields.set(Key::Sync, true);
         }
         self.push_as_cause(record);
-        let (_, frames) = self.members[member].client.ack(token, kind, action.sync)?;
+        let client = &mut self.members[member].client;
+        let frames = match &action.send {
+            Sending::Nothing => Vec::new(),
+            Sending::Ack(kind) => client.ack(token, kind, action.sync)?.1,
+            Sending::Publish(message) => client.publish(message.clone(), action.sync)?,
+        };
         let request = frames.iter().find_map(|frame| self.request_of(member, frame));
         let sent = self.send(member, frames)?;
-        self.workers[worker].handler().sent(delivery, action, &sent);
+        self.told(worker, delivery, action, &sent);
         if let (Some(id), Sent::Done) = (request, &sent) {
             self.members[member].confirmations.insert(id, (worker, delivery.clone(), action.clone()));
         }
         Ok(())
+    }
+
+    /// Tells a handler what became of an action.
+    pub(super) fn told(&mut self, worker: usize, delivery: &Delivery, action: &Action, sent: &Sent) {
+        self.workers[worker].handler().sent(delivery, action, sent);
+        self.record_metrics(worker);
+    }
+
+    /// Tells the handlers of a client's workers what became of its connection, and does what they want done.
+    pub(super) fn connection_changed(&mut self, member: usize, change: ConnectionChange) -> Result<(), WorldError> {
+        for worker in self.workers_of(member) {
+            self.connection_of(worker, change)?;
+        }
+        Ok(())
+    }
+
+    /// Tells a worker's handler what became of its connection, and does what it wants done.
+    pub(super) fn connection_of(&mut self, worker: usize, change: ConnectionChange) -> Result<(), WorldError> {
+        let actions = self.workers[worker].handler().connection(change);
+        self.record_metrics(worker);
+        actions.into_iter().try_for_each(|(delivery, action)| self.perform(worker, &delivery, &action))
+    }
+
+    /// What a worker's handler has counted becomes records.
+    fn record_metrics(&mut self, worker: usize) {
+        let place = Place::client(self.members[self.workers[worker].client].client.name().clone());
+        for change in self.workers[worker].handler().take_metrics() {
+            self.push(change.record(self.backend.now(), place.clone()));
+        }
     }
 
     fn pull(&mut self, worker: usize, member: usize, request: &PullRequest) -> Result<(), WorldError> {
@@ -93,7 +135,10 @@ impl<B: Backend> World<B> {
             let patience = request.expires + retry_wait(request.expires);
             self.schedule(self.now() + patience, Rank::Worker, Item::GiveUp { worker, pull: name.clone() });
         }
-        if let Sent::Failed(_) = self.send(member, frames)? {
+        let sent = self.send(member, frames)?;
+        self.workers[worker].handler().pulled(&stream, &consumer, &sent);
+        self.record_metrics(worker);
+        if let Sent::Failed(_) = sent {
             self.pull_again_later(worker, &name);
         }
         Ok(())
