@@ -13,7 +13,7 @@ use std::fs;
 use std::io::Write;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, ToSocketAddrs};
 use std::path::{Path, PathBuf};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, bail};
 use clap::{Args, ValueEnum};
@@ -27,6 +27,9 @@ use crate::serve::log::Log;
 
 /// How many records of each namespace `$JETLAG.TRACE` can show.
 const KEPT: usize = 100_000;
+
+/// How long a client may take to read the server's last words.
+const STOPPING: Duration = Duration::from_secs(2);
 
 /// What the help says at its end.
 pub(crate) const HELP: &str = "\
@@ -89,6 +92,10 @@ pub(crate) struct Arguments {
     /// Bytes that may wait for one connection before it is a slow consumer [default: 67108864].
     #[arg(long, value_name = "BYTES")]
     max_pending: Option<usize>,
+    /// A folder in which file streams and their consumers are kept, so that a process that was killed goes on where it was. What is in memory
+    /// is lost.
+    #[arg(long, value_name = "DIR")]
+    store_dir: Option<PathBuf>,
     /// A configuration file of nats-server; what the command line says goes before it.
     #[arg(long, short, value_name = "FILE")]
     config: Option<PathBuf>,
@@ -197,6 +204,8 @@ fn server_config(arguments: &Arguments, configured: &Configured, version: Server
         (Some(token), _) => Some(token.clone()),
         (None, _) => Some(new_token()?),
     };
+    // The folder of nats-server's that test suites remove.
+    config.store_dir = arguments.store_dir.as_ref().or(configured.store_dir.as_ref()).map(|folder| folder.join("jetstream"));
     config.max_connections = arguments.max_connections.or(configured.max_connections).unwrap_or(config.max_connections);
     config.max_payload = arguments.max_payload.or(configured.max_payload).unwrap_or(config.max_payload);
     config.max_control_line = configured.max_control_line.unwrap_or(config.max_control_line);
@@ -240,8 +249,14 @@ async fn serve(
     if !address.ip().is_loopback() {
         log.warning(&format!("{} is open to other machines, and this server is made for tests", address.ip()));
     }
+    if let Some(folder) = &config.store_dir {
+        log.info("---------------- JETSTREAM ----------------");
+        log.info(&format!("  Store Directory: \"{}\"", folder.display()));
+        log.info("-------------------------------------------");
+    }
     let announced = (config.version, config.control_token.clone());
     let running = Running::start(config, address, None).await?;
+    running.notes().iter().for_each(|note| log.warning(note));
     let announcement =
         Announcement { address: running.address(), version: announced.0, pid: std::process::id(), control_token: announced.1 };
     // They go when the server does.
@@ -255,10 +270,19 @@ async fn serve(
     if !arguments.stand_in {
         announcement.say(out)?;
     }
-    let signal = signals.stop(log).await;
+    let signal = tokio::select! {
+        signal = signals.stop(log) => signal,
+        failure = running.failed() => {
+            log.fatal(&failure.to_string());
+            return Ok(Exit::Failed);
+        }
+    };
     log.info(&format!("Trapped {signal:?} signal"));
     log.info("Initiating Shutdown...");
-    drop(running);
+    if let Err(error) = running.stop(STOPPING).await {
+        log.fatal(&error.to_string());
+        return Ok(Exit::Failed);
+    }
     log.info("Server Exiting..");
     Ok(Exit::Ok)
 }

@@ -15,6 +15,7 @@ mod consumer;
 mod context;
 mod core;
 mod deadline;
+mod disk;
 mod ids;
 mod index;
 mod input;
@@ -26,6 +27,7 @@ mod stream;
 
 pub use crate::core::{Core, CoreConfig};
 pub use deadline::Deadline;
+pub use disk::{ConsumerState, DiskError, StateWrites, StoredMessage, Write, Written};
 pub use input::{ConnectOptions, Input};
 pub use note::{ConsumerRef, Note, Removal};
 pub use output::Output;

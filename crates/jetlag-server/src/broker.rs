@@ -16,9 +16,13 @@ use crate::error::ServerError;
 use crate::ledger::Ledger;
 use crate::namespace::{Namespace, Sending};
 use crate::operation::{Operation, Progress};
+use crate::store::{NamespaceStore, Store};
 
 /// The subjects of the server's own controls.
 pub(crate) const CONTROL: &str = "$JETLAG.";
+
+/// How long a server is down that does not come back.
+const FOR_GOOD: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
 
 /// Where a connection stands.
 #[derive(Debug)]
@@ -43,8 +47,12 @@ struct Conn {
 /// One namespace and where its time stands.
 pub(crate) struct Place {
     pub(crate) namespace: Namespace,
+    /// Where it is kept, if it is.
+    store: Option<NamespaceStore>,
     /// Added to real time, while the clock runs.
     offset: Duration,
+    /// When something is due, in real time.
+    wake: Option<Time>,
     pub(crate) operation: Option<Operation>,
     pub(crate) queue: VecDeque<Operation>,
     pub(crate) snapshots: BTreeMap<String, Simulated>,
@@ -58,20 +66,30 @@ pub(crate) struct Broker {
     info: ServerInfo,
     conns: BTreeMap<ConnId, Conn>,
     pub(crate) places: BTreeMap<Arc<str>, Place>,
+    store: Option<Store>,
     next_conn: u64,
     ready: BTreeSet<ConnId>,
+    /// The namespaces in which something happened since [`Broker::finish`].
+    touched: BTreeSet<Arc<str>>,
+    /// When something is due in which namespace, in real time.
+    wakes: BTreeSet<(Time, Arc<str>)>,
     /// The latest real time it was told.
     at: Time,
-    /// What the simulated server could not do: a fault of ours, told once.
+    is_stopping: bool,
+    /// What was to be kept could not be: nothing is said or done any more.
+    is_broken: bool,
+    /// What the simulated server could not do, or the disk: told once.
     failure: Option<ServerError>,
+    /// What whoever starts it may want to know.
+    notes: Vec<String>,
 }
 
 /// The namespace of clients that name no user.
 pub(crate) const DEFAULT_NAMESPACE: &str = "";
 
 impl Broker {
-    /// A server that listens on `address`.
-    pub(crate) fn new(config: ServerConfig, address: SocketAddr) -> Broker {
+    /// A server that listens on `address`, with what its store holds.
+    pub(crate) fn open(config: ServerConfig, address: SocketAddr) -> Result<Broker, ServerError> {
         let info = ServerInfo {
             server_id: config.server_id(),
             server_name: config.server_name.clone().unwrap_or_else(|| config.server_id()),
@@ -85,37 +103,84 @@ impl Broker {
             jetstream: true,
             ..ServerInfo::default()
         };
+        let store = config.store_dir.as_deref().map(|folder| Store::open(folder, config.state_writes())).transpose()?;
+        let kept = store.as_ref().map_or(Ok(Vec::new()), Store::read)?;
         let mut broker = Broker {
             config,
             info,
             conns: BTreeMap::new(),
             places: BTreeMap::new(),
+            store,
             next_conn: 1,
             ready: BTreeSet::new(),
+            touched: BTreeSet::new(),
+            wakes: BTreeSet::new(),
             at: Time::START,
+            is_stopping: false,
+            is_broken: false,
             failure: None,
+            notes: Vec::new(),
         };
+        for (name, kept) in kept {
+            if kept.dropped > 0 {
+                broker.notes.push(format!("The store of {name:?} ended with {} bytes half written; they are passed over", kept.dropped));
+            }
+            // Time does not go back, be it that it was far ahead.
+            let wall = kept.wall.map_or(broker.config.started, |wall| match broker.config.clock {
+                Clock::Running => wall.max(broker.config.started),
+                Clock::Manual => wall,
+            });
+            let server = Simulated::on_storage(broker.config.core(), wall, kept.stored);
+            broker.add(name.into(), server, Some(kept.file))?;
+        }
         broker.place(&DEFAULT_NAMESPACE.into());
-        broker
+        broker.finish();
+        broker.failure.take().map_or(Ok(broker), Err)
+    }
+
+    /// What whoever started it may want to know.
+    pub(crate) fn notes(&self) -> &[String] {
+        &self.notes
     }
 
     /// The namespace of this name, made if it is new.
     pub(crate) fn place(&mut self, name: &Arc<str>) -> &mut Place {
-        let config = &self.config;
-        self.places.entry(name.clone()).or_insert_with(|| Place {
-            namespace: Namespace::new(config.core(), config.started, config.seed, Ledger::new(config.keep)),
+        if !self.places.contains_key(name) {
+            let (core, started) = (self.config.core(), self.config.started);
+            let server = self.config.initial.as_deref().cloned().unwrap_or_else(|| Simulated::starting(core, started));
+            let store = self.store.as_ref().map(|store| store.create(name)).transpose().map_err(ServerError::from);
+            let store = store.unwrap_or_else(|error| {
+                self.failure.get_or_insert(error);
+                None
+            });
+            let added = self.add(name.clone(), server, store);
+            self.note(added);
+        }
+        self.places.get_mut(name).expect("it was made if it was not there")
+    }
+
+    fn add(&mut self, name: Arc<str>, server: Simulated, store: Option<NamespaceStore>) -> Result<(), ServerError> {
+        let mut namespace = Namespace::new(server, self.config.seed, Ledger::new(self.config.keep));
+        let rules = self.config.rules.iter().cloned().try_for_each(|rule| namespace.add_rule(rule));
+        let place = Place {
+            namespace,
+            store,
             offset: Duration::ZERO,
+            wake: None,
             operation: None,
             queue: VecDeque::new(),
             snapshots: BTreeMap::new(),
             waits: Vec::new(),
-        })
+        };
+        self.places.insert(name.clone(), place);
+        self.touched.insert(name);
+        rules
     }
 
     // Connections
 
-    /// A client connected. `None` when there are too many; then the refusal is what is to be written before closing.
-    pub(crate) fn open(&mut self, at: Time, peer: SocketAddr) -> ConnId {
+    /// A client connected. When there are too many, what is to be written to it is a refusal, and it is over.
+    pub(crate) fn accept(&mut self, at: Time, peer: SocketAddr) -> ConnId {
         self.at = self.at.max(at);
         let conn = ConnId(self.next_conn);
         self.next_conn += 1;
@@ -127,7 +192,9 @@ impl Broker {
         };
         let mut wire = ServerConnection::new(&info, limits);
         let mut standing = Standing::New;
-        if self.conns.len() >= self.config.max_connections {
+        if self.is_stopping {
+            standing = Standing::Over;
+        } else if self.conns.len() >= self.config.max_connections {
             wire.refuse(Refusal::MaxConnections);
             standing = Standing::Over;
         }
@@ -138,7 +205,12 @@ impl Broker {
 
     /// Bytes came from a client.
     pub(crate) fn bytes(&mut self, at: Time, conn: ConnId, bytes: &[u8]) {
-        self.catch_up(at);
+        self.at = self.at.max(at);
+        let Some(state) = self.conns.get_mut(&conn).filter(|_| !self.is_broken) else { return };
+        if let Standing::In { namespace, .. } = &state.standing {
+            let namespace = namespace.clone();
+            self.catch_up(&namespace);
+        }
         let Some(state) = self.conns.get_mut(&conn) else { return };
         state.wire.feed(bytes);
         // Who is turned away gets no answer to what it has already sent, not even a PONG.
@@ -152,16 +224,40 @@ impl Broker {
             self.over(conn);
         }
         self.ready.insert(conn);
-        self.work();
     }
 
     /// A client's socket is closed.
     pub(crate) fn gone(&mut self, at: Time, conn: ConnId) {
-        self.catch_up(at);
+        self.at = self.at.max(at);
+        if let Some(Standing::In { namespace, .. }) = self.conns.get(&conn).map(|state| &state.standing) {
+            let namespace = namespace.clone();
+            self.catch_up(&namespace);
+        }
         self.over(conn);
         self.conns.remove(&conn);
         self.ready.remove(&conn);
-        self.work();
+    }
+
+    /// The server stops in good order, for good: waiting pulls are told so, all connections end when that is written, and the store
+    /// holds everything.
+    pub(crate) fn stop(&mut self, at: Time) {
+        self.at = self.at.max(at);
+        self.is_stopping = true;
+        let names: Vec<Arc<str>> = self.places.keys().cloned().collect();
+        for name in names {
+            self.catch_up(&name);
+            if let Some(place) = self.places.get_mut(&name)
+                && place.namespace.is_up()
+            {
+                let result = place.namespace.take_down(None, FOR_GOOD, None);
+                self.note(result);
+            }
+            self.collect(&name);
+        }
+        for (conn, state) in &mut self.conns {
+            state.standing = Standing::Over;
+            self.ready.insert(*conn);
+        }
     }
 
     /// The connection is over; the namespace hears of it at once.
@@ -187,7 +283,7 @@ impl Broker {
 
     /// Moves what is to be written to a connection into `out`. Says whether the connection is over once that is written.
     pub(crate) fn take_outbound(&mut self, conn: ConnId, out: &mut Vec<u8>) -> bool {
-        let Some(state) = self.conns.get_mut(&conn) else { return true };
+        let Some(state) = self.conns.get_mut(&conn).filter(|_| !self.is_broken) else { return true };
         let bytes = state.wire.outbound();
         out.extend_from_slice(bytes);
         let count = bytes.len();
@@ -248,11 +344,9 @@ impl Broker {
         };
         let name: Arc<str> = options.name.clone().filter(|name| !name.is_empty()).unwrap_or_else(|| format!("c{conn}")).into();
         let connect = ConnectOptions { echo: options.echo, headers: options.headers, no_responders: options.no_responders };
-        let at = self.at;
-        let clock = self.config.clock;
-        let place = self.place(&namespace);
-        let caught = place.catch_up(clock, at);
-        let connected = caught.and_then(|()| place.namespace.connect(conn, name, connect));
+        self.place(&namespace);
+        self.catch_up(&namespace);
+        let connected = self.place(&namespace).namespace.connect(conn, name, connect);
         let admitted = matches!(connected, Ok(true));
         self.note(connected);
         if let Some(state) = self.conns.get_mut(&conn) {
@@ -304,47 +398,61 @@ impl Broker {
 
     /// When something is due, in real time.
     pub(crate) fn next_wake(&self) -> Option<Time> {
-        let clock = self.config.clock;
-        self.places.values().filter_map(|place| place.next_wake(clock)).min()
+        self.wakes.first().map(|(at, _)| *at)
     }
 
     /// Real time went on to `at`: everything happens that is due by then.
     pub(crate) fn tick(&mut self, at: Time) {
         self.at = self.at.max(at);
-        let names: Vec<Arc<str>> = self.places.keys().cloned().collect();
-        for name in names {
-            let (clock, at) = (self.config.clock, self.at);
-            if let Some(place) = self.places.get_mut(&name) {
-                let result = place.tick(clock, at);
-                self.note(result);
-                self.collect(&name);
-            }
-        }
-        self.work();
+        let due: Vec<Arc<str>> = self.wakes.iter().take_while(|(due, _)| *due <= self.at).map(|(_, name)| name.clone()).collect();
+        due.iter().for_each(|name| self.run(name, true));
     }
 
-    /// What is due before `at` happens before what comes at `at`.
-    fn catch_up(&mut self, at: Time) {
+    /// Lets the clock of one namespace show what it should by now, and everything happen in it that is due.
+    pub(crate) fn tick_one(&mut self, at: Time, name: &Arc<str>) {
         self.at = self.at.max(at);
-        let names: Vec<Arc<str>> = self.places.keys().cloned().collect();
-        for name in names {
-            let (clock, at) = (self.config.clock, self.at);
-            if let Some(place) = self.places.get_mut(&name) {
-                let result = place.catch_up(clock, at);
-                self.note(result);
-                self.collect(&name);
-            }
+        self.run(name, true);
+    }
+
+    /// What is due before now happens before what comes now.
+    fn catch_up(&mut self, name: &Arc<str>) {
+        self.run(name, false);
+    }
+
+    fn run(&mut self, name: &Arc<str>, through: bool) {
+        let (clock, at) = (self.config.clock, self.at);
+        if let Some(place) = self.places.get_mut(name) {
+            let result = place.run(clock, at, through);
+            self.note(result);
+            self.collect(name);
         }
     }
 
-    // Operations: controls that take several rounds
+    // What follows from all that
 
-    /// Goes on with what controls asked for, as far as it goes without an answer of a client.
-    pub(crate) fn work(&mut self) {
-        let names: Vec<Arc<str>> = self.places.keys().cloned().collect();
-        for name in names {
+    /// Goes on with what controls asked for, as far as it goes without an answer of a client; writes down what is kept; and finds out when
+    /// something is due next. To be called after everything else, before anybody is told what came of it.
+    pub(crate) fn finish(&mut self) {
+        if self.is_broken {
+            return;
+        }
+        let mut touched = BTreeSet::new();
+        while let Some(name) = self.touched.pop_first() {
             self.answer_waits(&name);
             while self.work_on(&name) {}
+            touched.insert(name);
+        }
+        let clock = self.config.clock;
+        for name in touched {
+            let Some(place) = self.places.get_mut(&name) else { continue };
+            let saved = place.save();
+            let wake = place.next_wake(clock);
+            if let Some(before) = std::mem::replace(&mut place.wake, wake) {
+                self.wakes.remove(&(before, name.clone()));
+            }
+            self.wakes.extend(wake.map(|wake| (wake, name)));
+            self.is_broken |= saved.is_err();
+            self.note(saved);
         }
     }
 
@@ -437,6 +545,9 @@ impl Broker {
     /// Writes what leaves a namespace to its connections.
     pub(crate) fn collect(&mut self, name: &Arc<str>) {
         let Some(place) = self.places.get_mut(name) else { return };
+        if !self.touched.contains(name) {
+            self.touched.insert(name.clone());
+        }
         let mut overrun = Vec::new();
         while let Some(sending) = place.namespace.poll_sending() {
             match sending {
@@ -486,19 +597,20 @@ impl Place {
         }
     }
 
-    fn catch_up(&mut self, clock: Clock, at: Time) -> Result<(), ServerError> {
+    /// Lets time go on to what the clock shows; what is due at that very instant happens only with `through`.
+    fn run(&mut self, clock: Clock, at: Time, through: bool) -> Result<(), ServerError> {
         if self.operation.is_some() {
             // Time belongs to the operation until it is done.
             return Ok(());
         }
-        self.namespace.run_to(self.virtual_at(clock, at), false)
+        self.namespace.run_to(self.virtual_at(clock, at), through)
     }
 
-    fn tick(&mut self, clock: Clock, at: Time) -> Result<(), ServerError> {
-        if self.operation.is_some() {
-            return Ok(());
+    fn save(&mut self) -> Result<(), ServerError> {
+        match &mut self.store {
+            Some(store) => Ok(store.save(self.namespace.server(), self.namespace.wall(), self.namespace.life())?),
+            None => Ok(()),
         }
-        self.namespace.run_to(self.virtual_at(clock, at), true)
     }
 
     fn next_wake(&self, clock: Clock) -> Option<Time> {
@@ -507,7 +619,10 @@ impl Place {
         }
         match clock {
             Clock::Manual => None,
-            Clock::Running => self.namespace.next_time().map(|due| due + -self.offset),
+            Clock::Running => {
+                let write = self.store.as_ref().and_then(|_| self.namespace.server().core()?.next_write());
+                self.namespace.next_time().into_iter().chain(write).min().map(|due| due + -self.offset)
+            }
         }
     }
 }

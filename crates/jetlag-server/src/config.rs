@@ -1,10 +1,13 @@
 //! How a server is set up.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 
-use jetlag_core::CoreConfig;
+use jetlag_core::{CoreConfig, StateWrites};
+use jetlag_fault::Rule;
 use jetlag_model::{ServerVersion, WallTime};
+use jetlag_sim::Simulated;
 use jetlag_wire::ConnectOptions;
 
 use crate::Keep;
@@ -64,7 +67,7 @@ impl Auth {
 }
 
 /// How a server is set up. [`ServerConfig::default`] is the newest version on a running clock, for anybody on this machine.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct ServerConfig {
     /// The release of nats-server that it behaves like.
@@ -79,6 +82,12 @@ pub struct ServerConfig {
     pub started: WallTime,
     /// How much of what happens is kept.
     pub keep: Keep,
+    /// A folder in which namespaces are kept, so that a process that was killed goes on where it was.
+    pub store_dir: Option<PathBuf>,
+    /// What a namespace begins with, if nothing of it was kept: a server at the start of its time; an empty one if there is none.
+    pub initial: Option<Arc<Simulated>>,
+    /// The fault rules that a namespace begins with.
+    pub rules: Vec<Rule>,
     /// Who may come in.
     pub auth: Auth,
     /// What a client has to show (as token or password) to use the `$JETLAG` controls; `None` lets everybody.
@@ -105,6 +114,9 @@ impl Default for ServerConfig {
             // 2026-01-01T00:00:00Z, as in simulations.
             started: WallTime::from_unix_nanos(1_767_225_600_000_000_000),
             keep: Keep::All,
+            store_dir: None,
+            initial: None,
+            rules: Vec::new(),
             auth: Auth::default(),
             control_token: None,
             server_name: None,
@@ -119,6 +131,14 @@ impl Default for ServerConfig {
 impl ServerConfig {
     pub(crate) fn core(&self) -> CoreConfig {
         CoreConfig::of(self.version)
+    }
+
+    /// When the state of consumers is kept. On a manual clock no time passes until a server would write it.
+    pub(crate) fn state_writes(&self) -> StateWrites {
+        match self.clock {
+            Clock::Running => StateWrites::Delayed,
+            Clock::Manual => StateWrites::AtOnce,
+        }
     }
 
     /// An id that looks like a server's and is the same in every run of the same seed.

@@ -4,6 +4,8 @@ use jetlag_fault::{RuleError, RuleId};
 use jetlag_model::Duration;
 use jetlag_sim::BackendError;
 
+use crate::StoreError;
+
 /// A server that can not be started, or can not do what it was asked.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -31,6 +33,9 @@ pub enum ServerError {
     /// A namespace that nobody has connected to.
     #[error("no client has used the user name {0:?} yet, so there is nothing to ask about")]
     NoNamespace(String),
+    /// What is kept on disk can not be read or written.
+    #[error(transparent)]
+    Store(#[from] StoreError),
     /// The simulated server failed.
     #[error(transparent)]
     Backend(#[from] BackendError),

@@ -20,8 +20,10 @@ mod peer;
 mod running;
 mod sockets;
 mod state;
+mod store;
 
 pub use config::{Auth, Clock, ServerConfig, User};
 pub use error::ServerError;
 pub use ledger::Keep;
 pub use running::Running;
+pub use store::StoreError;

@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
-use jetlag_core::{ConnectOptions, CoreConfig, Input, LostTail, Output};
+use jetlag_core::{ConnectOptions, Input, LostTail, Output};
 use jetlag_fault::{Action, Direction, Effect, Fate, Report, Rule, RuleId, Rules, Verdict};
 use jetlag_model::{ConnId, Duration, Message, Sid, Time, WallTime};
 use jetlag_sim::{
@@ -51,6 +51,8 @@ enum Item {
 /// One simulated server with its clients.
 pub(crate) struct Namespace {
     server: Simulated,
+    /// Another number for each life of the server.
+    life: u64,
     rules: Rules,
     has_rules: bool,
     ledger: Ledger,
@@ -75,9 +77,10 @@ const OWN: ConnId = ConnId(0);
 const OWN_INBOX: &str = "_INBOX.jetlag";
 
 impl Namespace {
-    pub(crate) fn new(core: CoreConfig, started: WallTime, seed: u64, ledger: Ledger) -> Namespace {
+    pub(crate) fn new(server: Simulated, seed: u64, ledger: Ledger) -> Namespace {
         Namespace {
-            server: Simulated::starting(core, started),
+            server,
+            life: 1,
             rules: Rules::new(seed),
             has_rules: false,
             ledger,
@@ -96,6 +99,21 @@ impl Namespace {
     /// Virtual time.
     pub(crate) fn now(&self) -> Time {
         self.server.now()
+    }
+
+    /// What the server's wall clock shows.
+    pub(crate) fn wall(&self) -> WallTime {
+        self.server.started() + self.now().since_start()
+    }
+
+    /// The server itself.
+    pub(crate) fn server(&self) -> &Simulated {
+        &self.server
+    }
+
+    /// Which life of the server this is.
+    pub(crate) fn life(&self) -> u64 {
+        self.life
     }
 
     /// What happened, as far as it is kept.
@@ -418,6 +436,7 @@ impl Namespace {
             None => self.server.stop()?,
             Some(lost) => self.server.kill(lost)?,
         }
+        self.life += 1;
         self.drain()?;
         self.down_until = Some(now + downtime);
         self.own_is_open = false;
@@ -432,6 +451,7 @@ impl Namespace {
 
     fn server_up(&mut self) -> Result<(), ServerError> {
         self.server.start()?;
+        self.life += 1;
         self.down_until = None;
         self.set_cause(None);
         let n = self.push(Record::new(self.now(), Place::Server, Kind::ServerUp));
@@ -452,6 +472,7 @@ impl Namespace {
         conns.into_iter().try_for_each(|conn| self.cut(conn, Kind::Disconnected, None))?;
         self.schedule.extract(|_| true);
         self.server = snapshot.clone();
+        self.life += 1;
         self.down_until = None;
         self.own_is_open = false;
         // The server of then knows connections that are none any more.

@@ -35,14 +35,14 @@ impl Running {
     /// clock.
     ///
     /// # Errors
-    /// When it can not listen there, or the runtime's clock is paused and runs ahead of sockets.
+    /// When it can not listen there, the runtime's clock is paused and runs ahead of sockets, or what is kept on disk is of no use.
     pub async fn start(config: ServerConfig, address: SocketAddr, limit: Option<Duration>) -> Result<Running, ServerError> {
         let failed = |source| ServerError::Listen { address: address.to_string(), source };
         canary::check().await?;
         let listener = TcpListener::bind(address).await.map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
         let limit = limit.map(|limit| VirtualLimit::new(Time::START + limit));
-        let shared = Arc::new(Shared::new(Broker::new(config, address), limit));
+        let shared = Arc::new(Shared::new(Broker::open(config, address)?, limit));
         let task = tokio::spawn(serve(shared.clone(), listener)).abort_handle();
         Ok(Running { shared, address, task })
     }
@@ -50,6 +50,29 @@ impl Running {
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// What whoever started it may want to know.
+    pub fn notes(&self) -> Vec<String> {
+        self.shared.look(|broker| broker.notes().to_vec())
+    }
+
+    /// Stops in good order: waiting pulls are told so, connections end when all is written to them, and the store holds everything. A client
+    /// that does not read is waited for no longer than `patience`.
+    ///
+    /// # Errors
+    /// When the store can not be written.
+    pub async fn stop(&self, patience: std::time::Duration) -> Result<(), ServerError> {
+        self.shared.with(|broker, now| broker.stop(now));
+        // Who does not read is cut off.
+        let _ = tokio::time::timeout(patience, self.shared.deserted()).await;
+        self.task.abort();
+        self.shared.take_failure().map_or(Ok(()), Err)
+    }
+
+    /// Waits until something fails that the server can not go on without, and says what. A server that does not fail is waited for in vain.
+    pub async fn failed(&self) -> ServerError {
+        self.shared.failed().await
     }
 
     /// Lets all tasks run several times, so that what is under way at this instant arrives.
@@ -143,7 +166,7 @@ impl Running {
     fn in_namespace<R>(&self, name: &str, f: impl FnOnce(&mut Namespace) -> Result<R, ServerError>) -> Result<R, ServerError> {
         self.shared.with(|broker, now| {
             // What is due by now has happened before anybody looks.
-            broker.tick(now);
+            broker.tick_one(now, &name.into());
             let place = broker.places.get_mut(name).ok_or_else(|| ServerError::NoNamespace(name.to_owned()))?;
             let result = f(&mut place.namespace);
             broker.collect(&name.into());

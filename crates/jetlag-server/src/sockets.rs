@@ -13,6 +13,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
 use crate::broker::Broker;
+use crate::error::ServerError;
 use crate::limit::VirtualLimit;
 
 /// How often everybody else may run before a deadline is handled at the instant at which it is due, so that what clients send at that
@@ -33,6 +34,11 @@ pub(crate) struct Shared {
     limit: Option<VirtualLimit>,
     /// The latest instant, and how often the broker was called at it.
     calls: Mutex<(Time, u64)>,
+    /// A connection is gone.
+    gone: Notify,
+    /// What the server can not go on without failed.
+    failure: Mutex<Option<ServerError>>,
+    failed: Notify,
 }
 
 /// So many pieces of traffic at one instant of a paused clock are a loop: two sides that answer each other without ever waiting.
@@ -47,7 +53,36 @@ impl Shared {
             start: Instant::now(),
             limit,
             calls: Mutex::default(),
+            gone: Notify::new(),
+            failure: Mutex::default(),
+            failed: Notify::new(),
         }
+    }
+
+    /// Waits until there is no connection.
+    pub(crate) async fn deserted(&self) {
+        loop {
+            let gone = self.gone.notified();
+            if self.writers().is_empty() {
+                return;
+            }
+            gone.await;
+        }
+    }
+
+    /// Waits until something failed, and takes what.
+    pub(crate) async fn failed(&self) -> ServerError {
+        loop {
+            let failed = self.failed.notified();
+            if let Some(failure) = self.take_failure() {
+                return failure;
+            }
+            failed.await;
+        }
+    }
+
+    pub(crate) fn take_failure(&self) -> Option<ServerError> {
+        self.failure.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
     /// Time since the server started, on the runtime's clock.
@@ -71,10 +106,14 @@ impl Shared {
         let mut broker = self.lock();
         let before = broker.next_wake();
         let result = f(&mut broker, now);
+        broker.finish();
         let ready = broker.take_ready();
         let after = broker.next_wake();
         let failure = broker.take_failure();
         drop(broker);
+        if let Some(failure) = failure {
+            return self.fail(failure, result);
+        }
         if !ready.is_empty() {
             let writers = self.writers();
             for writer in ready.iter().filter_map(|conn| writers.get(conn)) {
@@ -84,10 +123,17 @@ impl Shared {
         if before != after {
             self.due.notify_one();
         }
-        if let Some(failure) = failure {
-            // A bug of ours, or a driver's misuse: the run means nothing any more.
-            panic!("the simulated server failed: {failure}");
-        }
+        result
+    }
+
+    /// Nobody is told of what could not be kept.
+    fn fail<R>(&self, failure: ServerError, result: R) -> R {
+        let of_the_system = matches!(failure, ServerError::Store(_));
+        let text = failure.to_string();
+        *self.failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(failure);
+        self.failed.notify_one();
+        // Else it is a bug of ours, or a driver's misuse: the run means nothing any more.
+        assert!(of_the_system, "the simulated server failed: {text}");
         result
     }
 
@@ -123,7 +169,7 @@ pub(crate) async fn serve(shared: Arc<Shared>, listener: TcpListener) {
             biased;
             accepted = listener.accept() => match accepted {
                 Ok((stream, peer)) => {
-                    let conn = shared.with(|broker, now| broker.open(now, peer));
+                    let conn = shared.with(|broker, now| broker.accept(now, peer));
                     let wake = Arc::new(Notify::new());
                     shared.writers().insert(conn, wake.clone());
                     tasks.spawn(connection(shared.clone(), conn, stream, wake));
@@ -175,8 +221,9 @@ async fn connection(shared: Arc<Shared>, conn: ConnId, stream: TcpStream, wake: 
         () = read(&shared, conn, &mut reader) => {}
         () = write(&shared, conn, writer, &wake) => {}
     }
-    shared.writers().remove(&conn);
     shared.with(|broker, now| broker.gone(now, conn));
+    shared.writers().remove(&conn);
+    shared.gone.notify_waiters();
 }
 
 async fn read(shared: &Shared, conn: ConnId, reader: &mut OwnedReadHalf) {

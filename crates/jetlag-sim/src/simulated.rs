@@ -41,8 +41,13 @@ impl Simulated {
 
     /// A server so configured with empty storage, whose wall clock shows `started` at the start of the run.
     pub fn starting(config: CoreConfig, started: WallTime) -> Simulated {
+        Simulated::on_storage(config, started, Stored::default())
+    }
+
+    /// A server so configured on what storage holds, whose wall clock shows `started` at the start of the run.
+    pub fn on_storage(config: CoreConfig, started: WallTime, stored: Stored) -> Simulated {
         let now = Now { mono: Time::START, wall: started };
-        let core = Core::open(config, Stored::default(), now);
+        let core = Core::open(config, stored, now);
         Simulated { config, started, life: Life::Up(Box::new(core)), now: Time::START, last_words: VecDeque::new() }
     }
 
@@ -51,6 +56,14 @@ impl Simulated {
         match &self.life {
             Life::Up(core) => Some(core),
             Life::Down(_) => None,
+        }
+    }
+
+    /// What storage holds, while no server runs on it.
+    pub fn stored(&self) -> Option<&Stored> {
+        match &self.life {
+            Life::Up(_) => None,
+            Life::Down(stored) => Some(stored),
         }
     }
 

@@ -189,6 +189,11 @@ impl Consumer {
         Some(StoredConsumer { name: self.name, config: self.config, created: self.created, state: self.store })
     }
 
+    /// The stored copy of its state.
+    pub(crate) fn store(&self) -> &ConsumerStore {
+        &self.store
+    }
+
     /// It is deleted: waiting pull requests are told so.
     pub(crate) fn delete(mut self, cx: &mut Context) {
         cx.advise(&self.stream, &self.name, &Advisory::ConsumerDeleted);

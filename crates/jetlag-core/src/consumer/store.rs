@@ -8,6 +8,7 @@ use jetlag_model::{AckPolicy, ConsumerConfig, ConsumerSeq, Duration, SequencePai
 
 use super::Pending;
 use super::ack::walk_ack_all;
+use crate::disk::{ConsumerState, StateWrites};
 use crate::stored::{Lost, kept};
 
 /// How many changes a consumer on disk can be asked to lose.
@@ -21,6 +22,8 @@ const WRITTEN_EVERY: Duration = Duration::from_millis(100);
 pub(crate) struct ConsumerStore {
     state: State,
     journal: VecDeque<Change>,
+    /// How many changes there were.
+    changes: u64,
     writer: Writer,
 }
 
@@ -31,6 +34,8 @@ struct Writer {
     due: Option<Time>,
     /// How many changes wait for the next write.
     waiting: usize,
+    /// How many writes there were.
+    writes: u64,
 }
 
 impl Writer {
@@ -51,7 +56,7 @@ impl Writer {
     }
 
     fn write(&mut self, at: Time) {
-        *self = Writer { last: Some(at), due: None, waiting: 0 };
+        *self = Writer { last: Some(at), due: None, waiting: 0, writes: self.writes + 1 };
     }
 }
 
@@ -77,6 +82,38 @@ impl ConsumerStore {
     /// A new consumer that starts behind `delivered`.
     pub(crate) fn starting(delivered: SequencePair, floor: SequencePair) -> ConsumerStore {
         ConsumerStore { state: State { delivered, floor, ..State::default() }, ..ConsumerStore::default() }
+    }
+
+    /// One that holds this, as storage says.
+    pub(crate) fn of(state: ConsumerState) -> ConsumerStore {
+        let ConsumerState { delivered, floor, pending, redelivered } = state;
+        let pending = pending.into_iter().map(|(seq, first, stamp)| (seq, Pending { first, stamp })).collect();
+        let state = State { delivered, floor, pending, redelivered: redelivered.into_iter().collect() };
+        ConsumerStore { state, ..ConsumerStore::default() }
+    }
+
+    /// What it holds, for storage.
+    pub(crate) fn state(&self) -> ConsumerState {
+        let State { delivered, floor, pending, redelivered } = &self.state;
+        ConsumerState {
+            delivered: *delivered,
+            floor: *floor,
+            pending: pending.iter().map(|(seq, entry)| (*seq, entry.first, entry.stamp)).collect(),
+            redelivered: redelivered.iter().map(|(seq, count)| (*seq, *count)).collect(),
+        }
+    }
+
+    /// A number that is another one when storage has to hold something else.
+    pub(crate) fn revision(&self, now: Time, when: StateWrites) -> u64 {
+        match when {
+            StateWrites::AtOnce => self.changes,
+            StateWrites::Delayed => self.writer.writes + u64::from(self.writer.due.is_some_and(|due| due <= now)),
+        }
+    }
+
+    /// When what waits is written.
+    pub(crate) fn next_write(&self) -> Option<Time> {
+        self.writer.due
     }
 
     /// Whether anything was ever written.
@@ -106,6 +143,7 @@ impl ConsumerStore {
 
     fn record(&mut self, change: Change) {
         self.writer.change(change.at);
+        self.changes += 1;
         if self.journal.len() == JOURNAL {
             self.journal.pop_front();
         }

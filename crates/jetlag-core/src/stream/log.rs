@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use jetlag_model::{Headers, Message, Payload, StorageType, StreamSeq, Time, WallTime, is_valid_literal, matches};
 
+use crate::disk::Changed;
 use crate::rules::{Rule, Rules};
 use crate::stored::{Lost, kept};
 
@@ -38,10 +39,10 @@ impl LogEntry {
 
 /// Where the log begins and ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Ends {
-    first_seq: StreamSeq,
-    last_seq: StreamSeq,
-    last_time: Option<WallTime>,
+pub(crate) struct Ends {
+    pub(crate) first_seq: StreamSeq,
+    pub(crate) last_seq: StreamSeq,
+    pub(crate) last_time: Option<WallTime>,
 }
 
 /// One change, as what it takes to undo it.
@@ -65,6 +66,8 @@ pub(crate) struct Log {
     ends: Ends,
     bytes: u64,
     journal: VecDeque<Change>,
+    /// How many changes there were.
+    changes: u64,
 }
 
 impl Log {
@@ -78,6 +81,7 @@ impl Log {
             ends: Ends { first_seq: StreamSeq(first), last_seq: StreamSeq(last), last_time: None },
             bytes: 0,
             journal: VecDeque::new(),
+            changes: 0,
         }
     }
 
@@ -290,10 +294,46 @@ impl Log {
 
     fn record(&mut self, change: Change) {
         if self.storage == StorageType::File {
+            self.changes += 1;
             if self.journal.len() == JOURNAL {
                 self.journal.pop_front();
             }
             self.journal.push_back(change);
+        }
+    }
+
+    /// How many changes a file stream has seen.
+    pub(crate) fn changes(&self) -> u64 {
+        self.changes
+    }
+
+    /// What was added and removed since there were so many changes; `None` if that is too long ago.
+    pub(crate) fn changed_since(&self, changes: u64) -> Option<Changed> {
+        let count = usize::try_from(self.changes - changes).ok().filter(|count| *count <= self.journal.len())?;
+        let changes = || self.journal.iter().skip(self.journal.len() - count);
+        let removed = changes().flat_map(|change| change.removed.iter().map(|entry| entry.seq)).collect();
+        Some((changes().filter_map(|change| change.added).collect(), removed))
+    }
+
+    pub(crate) fn ends(&self) -> Ends {
+        self.ends
+    }
+
+    /// Puts the ends where storage says that they were.
+    pub(crate) fn set_ends(&mut self, ends: Ends) {
+        self.ends = ends;
+    }
+
+    /// Puts a message back where storage says that it was.
+    pub(crate) fn restore(&mut self, entry: LogEntry) {
+        self.take(entry.seq);
+        self.insert(entry);
+    }
+
+    /// Takes out what storage says is gone.
+    pub(crate) fn unstore(&mut self, seqs: &[StreamSeq]) {
+        for seq in seqs {
+            self.take(*seq);
         }
     }
 

@@ -17,7 +17,7 @@ use jetlag_model::{
 
 pub(crate) use config::{LONGEST_NAME, check_replicas, check_update, checked, is_valid_name, seal};
 use dedup::Dedup;
-pub(crate) use log::{Log, LogEntry, accepts};
+pub(crate) use log::{Ends, Log, LogEntry, accepts};
 
 use crate::consumer::Consumer;
 use crate::context::Context;
