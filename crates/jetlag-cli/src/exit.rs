@@ -1,7 +1,5 @@
 //! Exit codes: part of the public interface.
 
-use std::process::ExitCode;
-
 /// How a command ended. Of several that apply, the one that stands first here counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Exit {
@@ -40,12 +38,6 @@ impl Exit {
     /// The one of the two that counts.
     pub(crate) fn and(self, other: Exit) -> Exit {
         self.min(other)
-    }
-}
-
-impl From<Exit> for ExitCode {
-    fn from(exit: Exit) -> ExitCode {
-        ExitCode::from(exit.code())
     }
 }
 

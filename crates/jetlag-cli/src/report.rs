@@ -1,168 +1,61 @@
-//! What came of runs, for people and for machines.
+//! `jetlag report`: what was written of many runs, put together.
 
-use std::collections::BTreeMap;
-use std::io::{self, Write};
+use std::io::Write;
+use std::path::PathBuf;
 
-use anstyle::{AnsiColor, Style};
-use jetlag_runner::{CheckReport, Failure, FileRun, Mismatch, Verdict};
-use serde::Serialize;
-use similar::{ChangeTag, TextDiff};
+use anyhow::bail;
+use clap::{Args, Subcommand, ValueEnum};
+use jetlag_report::{history, stability};
 
-/// Titles longer than this are cut in the table.
-const TITLE_WIDTH: usize = 72;
+use crate::exit::Exit;
 
-/// Hex digits of a digest in the table.
-const DIGEST_WIDTH: usize = 16;
-
-/// One run as a JSON object.
-#[derive(Serialize)]
-struct Row<'a> {
-    path: String,
-    ids: &'a [String],
-    title: &'a str,
-    verdict: &'static str,
-    virtual_ns: i64,
-    deliveries: u64,
-    redeliveries: u64,
-    faults_hit: u64,
-    checks: Vec<CheckRow<'a>>,
-    digest: String,
+/// What `jetlag report` takes.
+#[derive(Args)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    report: Report,
 }
 
-#[derive(Serialize)]
-struct CheckRow<'a> {
-    name: &'static str,
-    ok: bool,
-    evaluated: u64,
-    exemptions: BTreeMap<&'a str, u64>,
+#[derive(Subcommand)]
+enum Report {
+    /// How stable the suite has been, by the history that `jetlag run --history FILE` writes: the trend, the last flake, and a ticket
+    /// for each scenario that flaked. Exits with 3 while any is listed.
+    Stability(Stability),
 }
 
-/// Writes one run as a line of JSON.
-pub(crate) fn write_json(out: &mut dyn Write, run: &FileRun) -> anyhow::Result<()> {
-    let FileRun { file, outcome, .. } = run;
-    let check = |check: &'_ CheckReport| CheckRow {
-        name: check.name.as_str(),
-        ok: check.failure.is_none(),
-        evaluated: check.evaluated,
-        exemptions: check.exemptions.iter().copied().collect(),
+#[derive(Args)]
+struct Stability {
+    /// The history.
+    file: PathBuf,
+    /// For how many days nothing may flake: the goal, and how long a scenario that did stays listed.
+    #[arg(long, value_name = "DAYS", default_value_t = stability::GOAL_DAYS)]
+    goal: u64,
+    /// What is written to standard output.
+    #[arg(long, value_enum, default_value_t = Format::Human)]
+    format: Format,
+}
+
+/// How reports are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// For a terminal.
+    Human,
+    /// One JSON object.
+    Json,
+    /// For a page or a ticket.
+    Markdown,
+}
+
+/// Puts a report together.
+pub(crate) fn run(arguments: &Arguments, out: &mut dyn Write) -> anyhow::Result<Exit> {
+    let Report::Stability(Stability { file, goal, format }) = &arguments.report;
+    let Some(found) = stability::stability(&history::read(file)?, *goal) else {
+        bail!("{} is empty; `jetlag run --history {0}` adds to it", file.display());
     };
-    let row = Row {
-        path: file.path.display().to_string(),
-        ids: &file.scenario.header.ids,
-        title: &file.scenario.header.title,
-        verdict: outcome.verdict.as_str(),
-        virtual_ns: outcome.virtual_time.as_nanos(),
-        deliveries: outcome.deliveries,
-        redeliveries: outcome.redeliveries,
-        faults_hit: outcome.faults_hit(),
-        checks: outcome.checks.iter().map(check).collect(),
-        digest: outcome.digest().to_string(),
-    };
-    writeln!(out, "{}", serde_json::to_string(&row)?)?;
-    Ok(())
-}
-
-/// The colour of a verdict.
-fn style(verdict: Verdict) -> Style {
-    let color = match verdict {
-        Verdict::Pass => AnsiColor::Green,
-        Verdict::Fail => AnsiColor::Red,
-        Verdict::Skip => AnsiColor::BrightBlack,
-        Verdict::Unconfirmed => AnsiColor::Yellow,
-    };
-    color.on_default()
-}
-
-/// Writes runs as an aligned table.
-pub(crate) fn write_table(err: &mut dyn Write, runs: &[&FileRun]) -> io::Result<()> {
-    let header = ["id", "title", "verdict", "virtual", "deliveries", "redeliveries", "faults", "digest"].map(str::to_owned);
-    let rows: Vec<[String; 8]> = runs.iter().map(|run| cells(run)).collect();
-    let mut widths = header.each_ref().map(|cell| cell.chars().count());
-    for row in &rows {
-        for (width, cell) in widths.iter_mut().zip(row) {
-            *width = (*width).max(cell.chars().count());
-        }
+    match format {
+        Format::Human => write!(out, "{}", stability::human(&found))?,
+        Format::Markdown => write!(out, "{}", stability::markdown(&found))?,
+        Format::Json => writeln!(out, "{}", serde_json::to_string(&found)?)?,
     }
-    write_row(err, &header, &widths, None)?;
-    for (run, row) in runs.iter().zip(&rows) {
-        write_row(err, row, &widths, Some(style(run.outcome.verdict)))?;
-    }
-    Ok(())
-}
-
-fn cells(run: &FileRun) -> [String; 8] {
-    let FileRun { file, outcome, .. } = run;
-    let mut title: String = file.scenario.header.title.chars().take(TITLE_WIDTH).collect();
-    if title.len() < file.scenario.header.title.len() {
-        title.pop();
-        title.push('…');
-    }
-    [
-        file.scenario.header.ids.join(","),
-        title,
-        outcome.verdict.to_string(),
-        outcome.virtual_time.to_string(),
-        outcome.deliveries.to_string(),
-        outcome.redeliveries.to_string(),
-        outcome.faults_hit().to_string(),
-        outcome.digest().to_string().chars().take(DIGEST_WIDTH).collect(),
-    ]
-}
-
-/// Text to the left, numbers to the right; the verdict in its colour.
-fn write_row(err: &mut dyn Write, row: &[String; 8], widths: &[usize; 8], verdict: Option<Style>) -> io::Result<()> {
-    let [id, title, word, time, deliveries, redeliveries, faults, digest] = row;
-    let [w0, w1, w2, w3, w4, w5, w6, _] = widths;
-    let style = verdict.unwrap_or_default();
-    write!(err, "{id:<w0$}  {title:<w1$}  {style}{word:<w2$}{style:#}  {time:>w3$}")?;
-    writeln!(err, "  {deliveries:>w4$}  {redeliveries:>w5$}  {faults:>w6$}  {digest}")
-}
-
-/// Writes which fault rules stayed without effect by chance.
-pub(crate) fn write_unlucky_rules(err: &mut dyn Write, run: &FileRun) -> io::Result<()> {
-    let unlucky = run.outcome.rules.iter().filter(|rule| rule.exempt && rule.hits == 0);
-    unlucky.into_iter().try_for_each(|rule| {
-        let path = run.file.path.display();
-        writeln!(err, "note: {path}: fault {} acts by chance, and did not on any of {} crossings", rule.id, rule.matched)
-    })
-}
-
-/// Writes why a run failed, and the command that fails again; `arguments` are those that matter, each with a space in front.
-pub(crate) fn write_failures(err: &mut dyn Write, run: &FileRun, arguments: &str) -> io::Result<()> {
-    let path = run.file.path.display();
-    for failure in &run.outcome.failures {
-        let at = if failure.line() > 0 { format!("{path}:{}", failure.line()) } else { path.to_string() };
-        writeln!(err, "\n{at}: {failure}")?;
-        if let Failure::Transcript(mismatch) = failure {
-            write_diff(err, mismatch)?;
-        }
-    }
-    if let Some(nondeterminism) = &run.nondeterminism {
-        writeln!(err, "\n{path}: run {} differs from run 1: {}", nondeterminism.run, nondeterminism.difference.trim_end())?;
-    }
-    let runs = run.nondeterminism.as_ref().map_or(String::new(), |found| format!(" --runs {}", found.run));
-    writeln!(err, "\nagain: jetlag run {}{arguments}{runs}", quoted(&path.to_string()))
-}
-
-/// A path as a shell takes it.
-fn quoted(path: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+,=@%:".contains(c);
-    if path.chars().all(plain) { path.to_owned() } else { format!("'{}'", path.replace('\'', r"'\''")) }
-}
-
-/// Expected and got as one text: `-` is only in the file, `+` only came. Line numbers are those of the file.
-fn write_diff(err: &mut dyn Write, mismatch: &Mismatch) -> io::Result<()> {
-    let join = |lines: &[String]| lines.iter().map(|line| format!("{line}\n")).collect::<String>();
-    let (expected, got) = (join(&mismatch.expected), join(&mismatch.got));
-    let diff = TextDiff::from_lines(&expected, &got);
-    for change in diff.iter_all_changes() {
-        let (sign, style) = match change.tag() {
-            ChangeTag::Delete => ('-', AnsiColor::Red.on_default()),
-            ChangeTag::Insert => ('+', AnsiColor::Green.on_default()),
-            ChangeTag::Equal => (' ', Style::new()),
-        };
-        let number = change.old_index().map_or(String::new(), |index| (mismatch.line + 1 + index).to_string());
-        writeln!(err, "{number:>6} {style}{sign} {}{style:#}", change.value().trim_end_matches('\n'))?;
-    }
-    Ok(())
+    Ok(if found.known_flaky.is_empty() { Exit::Ok } else { Exit::Nondeterminism })
 }

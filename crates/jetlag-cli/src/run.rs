@@ -1,20 +1,23 @@
 //! `jetlag run`: scenarios on the simulator.
 
+mod show;
+
 use std::fs;
 use std::io::Write;
 use std::path::{Component, Path, PathBuf};
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
 use anyhow::Context;
 use clap::{Args, ValueEnum};
 use jetlag_metrics::{Contract, text};
-use jetlag_model::{Duration, ServerVersion};
-use jetlag_runner::{FileReport, FileRun, RunOptions, Verdict, bless_file, find_files, is_blessable, may_bless, run_files};
-
+use jetlag_model::{Duration, ServerVersion, WallTime};
+use jetlag_report::history::{self, Entry, Given};
+use jetlag_report::junit::junit;
+use jetlag_runner::{FileReport, FileRun, Registry, RunOptions, Verdict, bless_file, find_files, is_blessable, may_bless, run_files};
 use jetlag_trace::Labels;
 
 use crate::exit::Exit;
-use crate::{DEFAULT_PATHS, diagnostics, report};
+use crate::{DEFAULT_PATHS, checkout, diagnostics};
 
 /// What `jetlag run` takes.
 #[derive(Args)]
@@ -34,7 +37,7 @@ pub(crate) struct Arguments {
     /// How many scenarios are run at the same time [default: one a processor].
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..))]
     jobs: Option<u16>,
-    /// What is written: for people on standard error, or a JSON object a line on standard output.
+    /// What is written: for people on standard error; on standard output a JSON object a scenario, or JUnit's XML with one case a scenario.
     #[arg(long, value_enum, default_value_t = Format::Human)]
     format: Format,
     /// Writes each run's trace, as JSON lines, to a file below this directory.
@@ -43,6 +46,9 @@ pub(crate) struct Arguments {
     /// Writes all counters and gauges at the end of each run to this file, as Prometheus text; the label `scenario` says whose they are.
     #[arg(long, value_name = "FILE")]
     metrics: Option<PathBuf>,
+    /// Adds a line to this file: digests, verdicts and durations of each scenario, the date and the commit. `jetlag report stability` reads it.
+    #[arg(long, value_name = "FILE", conflicts_with = "bless")]
+    history: Option<PathBuf>,
     /// Writes what came into the files, and marks them as unconfirmed. Refused where CI is set. With an older --as-version only
     /// transcripts for servers of that version are written, which have to stand there.
     #[arg(long)]
@@ -53,14 +59,21 @@ pub(crate) struct Arguments {
 enum Format {
     Human,
     Json,
+    Junit,
 }
 
 /// Runs scenarios and says what came.
-pub(crate) fn run(arguments: &Arguments, out: &mut dyn Write, err: &mut dyn Write) -> anyhow::Result<Exit> {
+pub(crate) fn run(arguments: &Arguments, handlers: &Registry, out: &mut dyn Write, err: &mut dyn Write) -> anyhow::Result<Exit> {
     let started = Instant::now();
+    if let Some(path) = &arguments.history
+        && path.exists()
+    {
+        // What can not be added to is told before anything runs.
+        history::read(path)?;
+    }
     let files = find_files(&arguments.paths)?;
     let version = arguments.as_version.unwrap_or(ServerVersion::NEWEST);
-    let options = RunOptions { seed: arguments.seed, version, ..RunOptions::default() };
+    let options = RunOptions { seed: arguments.seed, version, registry: handlers.clone(), ..RunOptions::default() };
     let jobs = arguments.jobs.map_or_else(|| std::thread::available_parallelism().map_or(1, usize::from), usize::from);
     let all = || run_files(&files, &options, arguments.runs, jobs);
     let mut reports = if arguments.bless { may_bless().map(|()| all())? } else { all() };
@@ -83,16 +96,30 @@ pub(crate) fn run(arguments: &Arguments, out: &mut dyn Write, err: &mut dyn Writ
         write_metrics(file, &runs)?;
     }
     match arguments.format {
-        Format::Json => runs.iter().try_for_each(|run| report::write_json(out, run))?,
-        Format::Human if !runs.is_empty() => report::write_table(err, &runs)?,
+        Format::Junit => write!(out, "{}", junit("jetlag run", &reports)?)?,
+        Format::Json => runs.iter().try_for_each(|run| show::write_json(out, run))?,
+        Format::Human if !runs.is_empty() => show::write_table(err, &runs)?,
         Format::Human => {}
     }
     for run in &runs {
-        report::write_unlucky_rules(err, run)?;
+        show::write_unlucky_rules(err, run)?;
         exit = exit.and(judge(arguments, run, err)?);
+    }
+    if let Some(path) = &arguments.history
+        && !runs.is_empty()
+    {
+        history::append(path, &Entry::new(given(arguments, version, started), &reports))?;
     }
     write_summary(err, arguments, &runs, started)?;
     Ok(exit)
+}
+
+/// What the history says of this run, apart from the scenarios.
+fn given(arguments: &Arguments, version: ServerVersion, started: Instant) -> Given {
+    let since_epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let date = WallTime::from_unix_nanos(i64::try_from(since_epoch.as_secs()).unwrap_or(0).saturating_mul(1_000_000_000));
+    let (server, seed, runs) = (version.to_string(), arguments.seed, arguments.runs);
+    Given { date, commit: checkout::commit(), server, seed, runs, wall: started.elapsed() }
 }
 
 /// Whether a scenario was run at all.
@@ -130,7 +157,7 @@ fn judge(arguments: &Arguments, run: &FileRun, err: &mut dyn Write) -> anyhow::R
     let failed = if run.outcome.verdict == Verdict::Fail { Exit::Failed } else { Exit::Ok };
     let exit = failed.and(if run.nondeterminism.is_some() { Exit::Nondeterminism } else { Exit::Ok });
     if exit != Exit::Ok {
-        report::write_failures(err, run, &again(arguments))?;
+        show::write_failures(err, run, &again(arguments))?;
         if arguments.bless && (!is_blessable(&run.outcome) || run.nondeterminism.is_some()) {
             writeln!(err, "not blessed: more than a transcript is wrong")?;
         }
@@ -181,7 +208,25 @@ fn write_summary(err: &mut dyn Write, arguments: &Arguments, runs: &[&FileRun], 
     let wall = Duration::from_millis(i64::try_from(started.elapsed().as_millis()).unwrap_or(i64::MAX));
     let each = if times > 1 { format!(", each {times} times") } else { String::new() };
     let version = arguments.as_version.map_or(String::new(), |version| format!(" as nats-server {version}"));
-    let scenarios = if runs.len() == 1 { "scenario" } else { "scenarios" };
-    writeln!(err, "\n{} {scenarios}{version}{each}: {}; {virtual_time} of virtual time in {wall}", runs.len(), counts.join(", "))?;
+    let lines: usize = runs.iter().map(|run| expected_lines(run, arguments)).sum();
+    let checks: usize = runs.iter().map(|run| run.outcome.checks.len()).sum();
+    let compared = format!("{lines} {} and {checks} {} compared", words(lines, "line"), words(checks, "check"));
+    writeln!(err, "\n{} {}{version}{each}: {}; {compared}", runs.len(), words(runs.len(), "scenario"), counts.join(", "))?;
+    writeln!(err, "{virtual_time} of virtual time in {wall}")?;
     Ok(())
+}
+
+/// The word for so many of something.
+fn words(count: usize, one: &str) -> String {
+    if count == 1 { one.to_owned() } else { format!("{one}s") }
+}
+
+/// How many lines of the file's transcripts were compared.
+fn expected_lines(run: &FileRun, arguments: &Arguments) -> usize {
+    if run.outcome.verdict == Verdict::Skip {
+        return 0;
+    }
+    let version = arguments.as_version.unwrap_or(ServerVersion::NEWEST);
+    let transcripts = run.file.scenario.blocks.iter().filter_map(|block| block.transcript_for(version));
+    transcripts.map(|(_, transcript)| transcript.lines.len()).sum()
 }

@@ -20,7 +20,7 @@ pub use registry::{Registry, RegistryError};
 pub use run::{Pace, RunOptions, StepPlace, VirtualPace, run_on, run_simulated};
 pub use separation::{Explanation, Separation, explanation, separation};
 pub use suite::{
-    Blessed, FileReport, FileRun, Nondeterminism, ScenarioFile, SuiteError, Unreadable, bless_file, find_files, in_order, is_blessable,
-    may_bless, replace, run_files,
+    Blessed, FileReport, FileRun, Nondeterminism, Repeat, ScenarioFile, SuiteError, Unreadable, bless_file, find_files, in_order,
+    is_blessable, may_bless, replace, run_files,
 };
 pub use transcript::{push_line, shown};

@@ -5,8 +5,10 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Instant;
 
 use jetlag_scenario::{Bless, Conform, Diagnostic, Scenario};
+use jetlag_trace::{Digest, Record, json_line};
 
 use crate::{Failure, Outcome, RunOptions, run_simulated};
 
@@ -122,8 +124,31 @@ impl ScenarioFile {
 pub struct Nondeterminism {
     /// Which run was the first to differ from the first one, counted from 1.
     pub run: u64,
-    /// The first record that differs, in both runs.
-    pub difference: String,
+    /// The number of the first record that differs.
+    pub record: u64,
+    /// That record of the first run, as JSON; `None` when that run was over.
+    pub first: Option<String>,
+    /// That record of the run that differs, as JSON; `None` when that run was over.
+    pub other: Option<String>,
+}
+
+impl fmt::Display for Nondeterminism {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "run {} differs from run 1: record {} is the first that differs", self.run, self.record)?;
+        for (sign, record) in [('-', &self.first), ('+', &self.other)] {
+            write!(f, "\n{sign} {}", record.as_deref().unwrap_or("(the run is over)"))?;
+        }
+        Ok(())
+    }
+}
+
+/// One of several runs of one file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Repeat {
+    /// The digest of all that happened.
+    pub digest: Digest,
+    /// How long it took in real time. It is measured here and is in nothing that is compared.
+    pub wall: std::time::Duration,
 }
 
 /// What came of one file.
@@ -142,6 +167,8 @@ pub struct FileRun {
     pub file: ScenarioFile,
     /// What came of its first run.
     pub outcome: Outcome,
+    /// All its runs, the first one included.
+    pub repeats: Vec<Repeat>,
     /// Whether a later run differed.
     pub nondeterminism: Option<Nondeterminism>,
 }
@@ -149,22 +176,35 @@ pub struct FileRun {
 /// Runs files on the simulator, each `runs` times, on `jobs` threads. The reports are in the order of the paths, whoever finishes first.
 pub fn run_files(paths: &[PathBuf], options: &RunOptions, runs: u64, jobs: usize) -> Vec<FileReport> {
     in_order(paths, jobs, |path| {
-        let result = ScenarioFile::read(path, options).map(|file| {
-            let outcome = run_simulated(&file.scenario, options);
-            let nondeterminism = (2..=runs.max(1)).find_map(|run| compare_runs(&file.scenario, options, &outcome, run));
-            FileRun { file, outcome, nondeterminism }
-        });
+        let result = ScenarioFile::read(path, options).map(|file| run_file(file, options, runs));
         FileReport { path: path.clone(), result }
     })
 }
 
-fn compare_runs(scenario: &Scenario, options: &RunOptions, first: &Outcome, run: u64) -> Option<Nondeterminism> {
-    let again = run_simulated(scenario, options);
-    if again.digest() == first.digest() {
-        return None;
+fn run_file(file: ScenarioFile, options: &RunOptions, runs: u64) -> FileRun {
+    let once = || {
+        let started = Instant::now();
+        let outcome = run_simulated(&file.scenario, options);
+        (Repeat { digest: outcome.digest(), wall: started.elapsed() }, outcome)
+    };
+    let (first, outcome) = once();
+    let mut repeats = vec![first];
+    let mut nondeterminism = None;
+    for run in 2..=runs {
+        let (repeat, again) = once();
+        if repeat.digest != first.digest && nondeterminism.is_none() {
+            nondeterminism = Some(difference(run, &outcome, &again));
+        }
+        repeats.push(repeat);
     }
-    let difference = first.trace.first_difference(&again.trace).map_or_else(|| "the digests alone".to_owned(), |found| found.to_string());
-    Some(Nondeterminism { run, difference })
+    FileRun { file, outcome, repeats, nondeterminism }
+}
+
+fn difference(run: u64, first: &Outcome, other: &Outcome) -> Nondeterminism {
+    let found = first.trace.first_difference(&other.trace);
+    let record = found.map_or(0, |found| found.index as u64);
+    let json = |record: Option<&Record>| record.map(json_line);
+    Nondeterminism { run, record, first: json(found.and_then(|found| found.left)), other: json(found.and_then(|found| found.right)) }
 }
 
 /// Does the same to every item on some threads, and gives the results in the order of the items.

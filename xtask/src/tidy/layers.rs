@@ -4,7 +4,7 @@ use super::tree::{Finding, Tree};
 use crate::command::Package;
 
 /// Every package and its layer; a package depends on lower layers only.
-const LAYERS: [(&str, u8); 16] = [
+const LAYERS: [(&str, u8); 17] = [
     ("jetlag-model", 0),
     ("jetlag-core", 1),
     ("jetlag-fault", 1),
@@ -16,6 +16,7 @@ const LAYERS: [(&str, u8); 16] = [
     ("jetlag-runner", 3),
     ("jetlag-server", 3),
     ("jetlag-program", 4),
+    ("jetlag-report", 4),
     ("jetlag-conform", 5),
     ("jetlag-benches", 5),
     ("jetlag", 6),
