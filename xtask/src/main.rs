@@ -3,6 +3,7 @@
 //! Only the command line is read here; each command lives in its module.
 
 mod checksums;
+mod client_suite;
 mod command;
 mod copy;
 mod crossed;
@@ -44,6 +45,8 @@ enum Task {
     Fmt,
     /// Have the simulator play each version against the servers of all others; takes minutes
     Crossed(crossed::Options),
+    /// Run a client's own published tests, against jetlag or a real server
+    ClientSuite(client_suite::Options),
     /// Replay everything on a version that nobody has looked at yet, and say what has to be done about it
     NewServer(new_server::Options),
     /// Write down the checksums of the servers to compare with; needs a network
@@ -67,6 +70,7 @@ fn main() -> anyhow::Result<ExitCode> {
         Task::WrongRules(options) => wrong_rules::run(&workspace, &options),
         Task::Tidy => tidy::run(&workspace),
         Task::Crossed(options) => crossed::run(&workspace, &options),
+        Task::ClientSuite(options) => client_suite::run(&workspace, &options),
         Task::NewServer(options) => new_server::run(&workspace, &options),
         Task::Checksums(options) => checksums::run(&workspace, &options),
         Task::Fmt => {

@@ -18,6 +18,7 @@ const LAYERS: [(&str, u8); 17] = [
     ("jetlag-program", 4),
     ("jetlag-report", 4),
     ("jetlag-conform", 5),
+    ("jetlag-stand-in", 5),
     ("jetlag-benches", 5),
     ("jetlag", 6),
     ("jetlag-cli", 6),
