@@ -51,6 +51,14 @@ impl Context<'_> {
         self.effects.push_back(Effect::Send(Box::new(Outgoing { to, message, from: None, delivery: None })));
     }
 
+    /// Sends a status message that wants an answer.
+    pub(crate) fn ask(&mut self, to: &str, reply: &Arc<str>, status: Headers) {
+        let to: Arc<str> = to.into();
+        let reply = Some(Address::Subject(reply.clone()));
+        let message = Message { subject: Address::Subject(to.clone()), reply, headers: Some(status), payload: (*b"").into() };
+        self.effects.push_back(Effect::Send(Box::new(Outgoing { to, message, from: None, delivery: None })));
+    }
+
     /// Sends a status message: headers only.
     pub(crate) fn send_status(&mut self, to: &str, status: Headers) {
         self.send(to, Some(status), b"");

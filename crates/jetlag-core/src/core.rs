@@ -6,7 +6,7 @@ use std::sync::Arc;
 use jetlag_model::{AckKind, AckPolicy, AckToken, Address, ConnId, Headers, Message, Now, ServerVersion, Time, matches};
 
 use crate::connections::Connections;
-use crate::consumer::Consumer;
+use crate::consumer::{Consumer, FLOW_PREFIX};
 use crate::context::{Context, Effect, Outgoing};
 use crate::ids::Ids;
 use crate::rules::{Rule, Rules};
@@ -150,6 +150,7 @@ impl Core {
             Deadline::Pull(at) => self.with_consumer(now, &at.stream, &at.consumer, |consumer, _, cx| consumer.expire_pulls(cx)),
             Deadline::Heartbeat(at) => self.with_consumer(now, &at.stream, &at.consumer, |consumer, _, cx| consumer.beat(cx)),
             Deadline::AckWait(at) => self.with_consumer(now, &at.stream, &at.consumer, |consumer, log, cx| consumer.sweep(log, cx)),
+            Deadline::Pin(at) => self.with_consumer(now, &at.stream, &at.consumer, |consumer, log, cx| consumer.pin_expired(log, cx)),
             Deadline::MaxAge(stream) => self.with_stream(now, &stream, |stream, cx| stream.drop_aged(cx)),
             Deadline::Inactive(at) => self.drop_if_abandoned(now, &at),
         };
@@ -178,13 +179,14 @@ impl Core {
             }
         };
         for stream in self.streams.values() {
-            offer(stream.age_deadline(self.now), 3, (stream.order, 0), &|| Deadline::MaxAge(stream.name.clone()));
+            offer(stream.age_deadline(self.now), 4, (stream.order, 0), &|| Deadline::MaxAge(stream.name.clone()));
             for consumer in stream.consumers.values() {
                 let order = (stream.order, consumer.order);
                 offer(consumer.pull_deadline(), 0, order, &|| Deadline::Pull(consumer.at()));
                 offer(consumer.heartbeat_deadline(), 1, order, &|| Deadline::Heartbeat(consumer.at()));
                 offer(consumer.ack_wait_deadline(), 2, order, &|| Deadline::AckWait(consumer.at()));
-                offer(consumer.inactive_deadline(), 4, order, &|| Deadline::Inactive(consumer.at()));
+                offer(consumer.pin_deadline(), 3, order, &|| Deadline::Pin(consumer.at()));
+                offer(consumer.inactive_deadline(), 5, order, &|| Deadline::Inactive(consumer.at()));
             }
         }
         first.map(|((at, ..), deadline)| (at, deadline))
@@ -282,7 +284,7 @@ impl Core {
     fn take(&mut self, now: Now, subject: &Arc<str>, message: &Message) -> bool {
         let stored = self.capture(now, subject, message);
         let acknowledged = self.acknowledge(now, subject, message);
-        stored || acknowledged || self.handle_api(now, subject, message)
+        stored || acknowledged || self.answer_flow(now, subject) || self.handle_api(now, subject, message)
     }
 
     fn capture(&mut self, now: Now, subject: &Arc<str>, message: &Message) -> bool {
@@ -308,6 +310,13 @@ impl Core {
             listens
         })
         .unwrap_or(false)
+    }
+
+    fn answer_flow(&mut self, now: Now, subject: &str) -> bool {
+        let Some((stream, rest)) = subject.strip_prefix(FLOW_PREFIX).and_then(|rest| rest.split_once('.')) else { return false };
+        let Some((consumer, id)) = rest.split_once('.') else { return false };
+        let listens = self.with_consumer(now, stream, consumer, |consumer, log, cx| consumer.flow_answered(subject, log, cx));
+        listens.unwrap_or(false) && !id.contains('.')
     }
 
     /// A message of the server's own is on its way: to streams that capture it, and to whoever listens.

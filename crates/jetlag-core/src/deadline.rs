@@ -12,6 +12,8 @@ pub enum Deadline {
     Heartbeat(ConsumerRef),
     /// The consumer's one ack-wait timer sweeps its unacknowledged messages; a delayed nak runs on it too.
     AckWait(ConsumerRef),
+    /// The pinned client of a priority group has asked for nothing for too long.
+    Pin(ConsumerRef),
     /// Messages outlive max_age.
     MaxAge(std::sync::Arc<str>),
     /// A consumer nobody used goes away.
@@ -21,7 +23,7 @@ pub enum Deadline {
 impl Deadline {
     /// Whether only expiry of something idle is due: a run in which nothing else is left has settled.
     pub fn is_idle(&self) -> bool {
-        matches!(self, Deadline::Pull(_) | Deadline::Heartbeat(_) | Deadline::MaxAge(_) | Deadline::Inactive(_))
+        matches!(self, Deadline::Pull(_) | Deadline::Heartbeat(_) | Deadline::Pin(_) | Deadline::MaxAge(_) | Deadline::Inactive(_))
     }
 
     /// One word for a trace.
@@ -30,6 +32,7 @@ impl Deadline {
             Deadline::Pull(_) => "pull",
             Deadline::Heartbeat(_) => "heartbeat",
             Deadline::AckWait(_) => "ack-wait",
+            Deadline::Pin(_) => "pin",
             Deadline::MaxAge(_) => "max-age",
             Deadline::Inactive(_) => "inactive",
         }

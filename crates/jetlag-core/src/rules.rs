@@ -328,6 +328,42 @@ rules! {
     MessageTtls "message-ttls"
         [(2, 11, 0)..]
         "nats-server PRs 6272 and 6370, first tag v2.11.0";
+    /// Consumers may have priority groups, with the policies overflow and pinned_client.
+    PriorityGroups "priority-groups"
+        [(2, 11, 0)..]
+        "nats-server server/consumer.go PriorityPolicy, first tag v2.11.0";
+    /// The policy prioritized is known; before, it was no policy (10025).
+    PrioritizedPolicy "prioritized-policy"
+        [(2, 12, 0)..]
+        "nats-server server/consumer.go PriorityPrioritized, first tag v2.12.0";
+    /// Priority groups and their timeout need a policy (10196, 10197); before, they were kept without one.
+    GroupsNeedPolicy "groups-need-policy"
+        [(2, 12, 0)..]
+        "nats-server server/consumer.go checkConsumerCfg, first tag v2.12.0";
+    /// A push consumer may not have priority groups (10178).
+    GroupsNeedPull "groups-need-pull"
+        [(2, 11, 7)..]
+        "nats-server server/consumer.go checkConsumerCfg, first tag v2.11.7";
+    /// A pull request whose priority is not for the consumer's policy is refused; before, it was told so and taken all the same.
+    RefusedPriorityEnds "refused-priority-ends"
+        [(2, 12, 12)..(2, 14, 0), (2, 14, 3)..]
+        "nats-server server/consumer.go processNextMsgRequest, first tags v2.12.12 and v2.14.3";
+    /// A pull request that asks for pending and for unacknowledged messages is served when there are enough of either; before, of both.
+    EitherOverflowIsEnough "either-overflow-is-enough"
+        [(2, 12, 5)..]
+        "nats-server server/consumer.go nextWaiting, first tag v2.12.5";
+    /// A waiting request of a client that is not the pinned one any more is told what it was still owed.
+    WrongPinCounts "wrong-pin-counts"
+        [(2, 12, 5)..]
+        "nats-server server/consumer.go nextWaiting, first tag v2.12.5";
+    /// A priority policy passes over a request before its max_bytes are looked at; before, they had been charged or refused by then.
+    PriorityBeforeBytes "priority-before-bytes"
+        [(2, 12, 12)..(2, 14, 0), (2, 14, 3)..]
+        "nats-server server/consumer.go nextWaiting, first tags v2.12.12 and v2.14.3";
+    /// A direct get by subject takes its options from a body, and refuses those that name a message otherwise; before, it passed over it.
+    DirectGetReadsOptions "direct-get-reads-options"
+        [(2, 12, 0)..]
+        "nats-server server/stream.go processDirectGetLastBySubjectRequest, first tag v2.12.0";
     /// A pub ack has no space before its sequence.
     PubAckUnspaced "pub-ack-unspaced"
         [(2, 12, 0)..]

@@ -34,6 +34,20 @@ pub enum Advisory {
         /// Why; possibly empty.
         reason: String,
     },
+    /// A client is the pinned one of its group from now on.
+    Pinned {
+        /// The group.
+        group: String,
+        /// What the client is known by.
+        id: String,
+    },
+    /// There is no pinned client any more.
+    Unpinned {
+        /// The group.
+        group: String,
+        /// `admin` or `timeout`.
+        reason: &'static str,
+    },
     /// A consumer was created.
     ConsumerCreated,
     /// A consumer was deleted.
@@ -61,6 +75,10 @@ struct Body<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     deliveries: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    group: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pinned_id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     action: Option<&'static str>,
@@ -73,6 +91,8 @@ impl Advisory {
             Advisory::MaxDeliver { .. } => ("CONSUMER", "MAX_DELIVERIES"),
             Advisory::Nak { .. } => ("CONSUMER", "MSG_NAKED"),
             Advisory::Terminated { .. } => ("CONSUMER", "MSG_TERMINATED"),
+            Advisory::Pinned { .. } => ("CONSUMER", "PINNED"),
+            Advisory::Unpinned { .. } => ("CONSUMER", "UNPINNED"),
             Advisory::ConsumerCreated => ("CONSUMER", "CREATED"),
             Advisory::ConsumerDeleted => ("CONSUMER", "DELETED"),
             Advisory::StreamCreated => ("STREAM", "CREATED"),
@@ -89,6 +109,8 @@ impl Advisory {
             Advisory::MaxDeliver { .. } => "max_deliver",
             Advisory::Nak { .. } => "nak",
             Advisory::Terminated { .. } => "terminated",
+            Advisory::Pinned { .. } => "consumer_group_pinned",
+            Advisory::Unpinned { .. } => "consumer_group_unpinned",
             Advisory::ConsumerCreated | Advisory::ConsumerDeleted => "consumer_action",
             Advisory::StreamCreated | Advisory::StreamUpdated | Advisory::StreamDeleted => "stream_action",
         };
@@ -101,6 +123,8 @@ impl Advisory {
             consumer_seq: None,
             stream_seq: None,
             deliveries: None,
+            group: None,
+            pinned_id: None,
             reason: None,
             action: None,
         };
@@ -119,6 +143,14 @@ impl Advisory {
                 body.stream_seq = Some(*stream_seq);
                 body.deliveries = Some(deliveries.0);
                 body.reason = (!reason.is_empty()).then_some(reason);
+            }
+            Advisory::Pinned { group, id } => {
+                body.group = Some(group);
+                body.pinned_id = Some(id);
+            }
+            Advisory::Unpinned { group, reason } => {
+                body.group = Some(group);
+                body.reason = Some(reason);
             }
             Advisory::ConsumerCreated | Advisory::StreamCreated => body.action = Some("create"),
             Advisory::ConsumerDeleted | Advisory::StreamDeleted => body.action = Some("delete"),

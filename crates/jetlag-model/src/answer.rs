@@ -10,6 +10,8 @@ use crate::{ApiError, ApiRequest, ConsumerInfo, LogMessage, StreamConfig, Stream
 pub enum ApiAnswer {
     /// It is done.
     Success,
+    /// It is done, and nothing is said about it.
+    Nothing,
     /// How many messages were purged.
     Purged(u64),
     /// How many streams and consumers there are.
@@ -123,7 +125,10 @@ impl ApiRequest<'_> {
         struct Got<'a> {
             message: &'a LogMessage,
         }
+        #[derive(Serialize)]
+        struct Nothing {}
         match answer {
+            ApiAnswer::Nothing => self.envelope(Nothing {}),
             ApiAnswer::Success => self.envelope(Success { success: true, purged: None }),
             ApiAnswer::Purged(purged) => self.envelope(Success { success: true, purged: Some(*purged) }),
             ApiAnswer::Account { streams, consumers } => self.envelope(Account { streams: *streams, consumers: *consumers }),

@@ -31,6 +31,8 @@ pub enum ApiRequest<'a> {
     MsgGet(&'a str),
     /// `STREAM.MSG.DELETE.<stream>`.
     MsgDelete(&'a str),
+    /// `DIRECT.GET.<stream>[.<subject>]`: the message itself is the answer.
+    DirectGet(&'a str, Option<&'a str>),
     /// `CONSUMER.CREATE.<stream>[.<consumer>[.<filter>]]`, and the older `CONSUMER.DURABLE.CREATE.<stream>.<consumer>`.
     ConsumerCreate {
         /// The stream.
@@ -46,6 +48,8 @@ pub enum ApiRequest<'a> {
     ConsumerInfo(&'a str, &'a str),
     /// `CONSUMER.DELETE.<stream>.<consumer>`.
     ConsumerDelete(&'a str, &'a str),
+    /// `CONSUMER.UNPIN.<stream>.<consumer>`.
+    ConsumerUnpin(&'a str, &'a str),
     /// `CONSUMER.NAMES.<stream>`.
     ConsumerNames(&'a str),
     /// `CONSUMER.LIST.<stream>`.
@@ -72,6 +76,8 @@ impl<'a> ApiRequest<'a> {
             ["STREAM", "PURGE", stream] => ApiRequest::StreamPurge(stream),
             ["STREAM", "MSG", "GET", stream] => ApiRequest::MsgGet(stream),
             ["STREAM", "MSG", "DELETE", stream] => ApiRequest::MsgDelete(stream),
+            ["DIRECT", "GET", stream] => ApiRequest::DirectGet(stream, None),
+            ["DIRECT", "GET", stream, ..] => ApiRequest::DirectGet(stream, Some(&rest["DIRECT.GET.".len() + stream.len() + 1..])),
             ["CONSUMER", "CREATE", stream] => ApiRequest::ConsumerCreate { stream, consumer: None, filter: None, durable: false },
             ["CONSUMER", "DURABLE", "CREATE", stream, consumer] => {
                 ApiRequest::ConsumerCreate { stream, consumer: Some(consumer), filter: None, durable: true }
@@ -85,6 +91,7 @@ impl<'a> ApiRequest<'a> {
             }
             ["CONSUMER", "INFO", stream, consumer] => ApiRequest::ConsumerInfo(stream, consumer),
             ["CONSUMER", "DELETE", stream, consumer] => ApiRequest::ConsumerDelete(stream, consumer),
+            ["CONSUMER", "UNPIN", stream, consumer] => ApiRequest::ConsumerUnpin(stream, consumer),
             ["CONSUMER", "NAMES", stream] => ApiRequest::ConsumerNames(stream),
             ["CONSUMER", "LIST", stream] => ApiRequest::ConsumerList(stream),
             ["CONSUMER", "MSG", "NEXT", stream, consumer] => ApiRequest::MsgNext(stream, consumer),
@@ -108,9 +115,10 @@ impl<'a> ApiRequest<'a> {
             ApiRequest::ConsumerCreate { .. } => "consumer_create_response",
             ApiRequest::ConsumerInfo(..) => "consumer_info_response",
             ApiRequest::ConsumerDelete(..) => "consumer_delete_response",
+            ApiRequest::ConsumerUnpin(..) => "consumer_unpin_response",
             ApiRequest::ConsumerNames(_) => "consumer_names_response",
             ApiRequest::ConsumerList(_) => "consumer_list_response",
-            ApiRequest::MsgNext(..) | ApiRequest::Unknown => "",
+            ApiRequest::MsgNext(..) | ApiRequest::DirectGet(..) | ApiRequest::Unknown => "",
         }
     }
 }
@@ -182,6 +190,18 @@ pub struct StreamInfoRequest {
 impl Json for StreamInfoRequest {
     const FIELDS: &'static [&'static str] = &["offset"];
     const NOT_MODELLED: &'static [&'static str] = &["deleted_details", "subjects_filter"];
+}
+
+/// The body of an unpin request.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct UnpinRequest {
+    /// The priority group.
+    pub group: String,
+}
+
+impl Json for UnpinRequest {
+    const FIELDS: &'static [&'static str] = &["group"];
 }
 
 /// The body of a purge request.
@@ -311,6 +331,8 @@ mod tests {
             ("$JS.API.INFO", Some(ApiRequest::AccountInfo)),
             ("$JS.API.STREAM.CREATE.S", Some(ApiRequest::StreamCreate("S"))),
             ("$JS.API.STREAM.CREATE.S.x", Some(ApiRequest::Unknown)),
+            ("$JS.API.DIRECT.GET.S", Some(ApiRequest::DirectGet("S", None))),
+            ("$JS.API.DIRECT.GET.S.a.b", Some(ApiRequest::DirectGet("S", Some("a.b")))),
             ("$JS.API.CONSUMER.CREATE.S", Some(create(None, None, false))),
             ("$JS.API.CONSUMER.CREATE.S.C", Some(create(Some("C"), None, false))),
             ("$JS.API.CONSUMER.CREATE.S.C.a.b.>", Some(create(Some("C"), Some("a.b.>"), false))),

@@ -100,6 +100,20 @@ policy! {
     }
 }
 policy! {
+    /// Which waiting pull request gets a message.
+    PriorityPolicy {
+        /// The one that has waited longest.
+        #[default]
+        None = "none",
+        /// Only one that asked for so many pending messages when there are as many.
+        Overflow = "overflow",
+        /// Those of one client, until it is gone.
+        PinnedClient = "pinned_client",
+        /// The one with the least priority number.
+        Prioritized = "prioritized",
+    }
+}
+policy! {
     /// How fast stored messages are delivered.
     ReplayPolicy {
         /// At once.
@@ -325,6 +339,15 @@ pub struct ConsumerConfig {
     /// Free pairs; those starting with `_nats.` are the server's own.
     #[serde(skip_serializing_if = "is_default")]
     pub metadata: BTreeMap<String, String>,
+    /// The groups that pull requests belong to. Unknown before 2.11, as the two that follow.
+    #[serde(skip_serializing_if = "is_default")]
+    pub priority_groups: Vec<String>,
+    /// Which request of a group gets a message.
+    #[serde(skip_serializing_if = "is_default")]
+    pub priority_policy: PriorityPolicy,
+    /// After how long without a request a client is not the pinned one any more, ns.
+    #[serde(skip_serializing_if = "is_default")]
+    pub priority_timeout: Duration,
 }
 
 impl ConsumerConfig {
@@ -383,7 +406,9 @@ impl Json for ConsumerConfig {
         "num_replicas",
         "mem_storage",
         "metadata",
+        "priority_groups",
+        "priority_policy",
+        "priority_timeout",
     ];
-    const NOT_MODELLED: &'static [&'static str] =
-        &["direct", "sourcing", "pause_until", "priority_groups", "priority_policy", "priority_timeout"];
+    const NOT_MODELLED: &'static [&'static str] = &["direct", "sourcing", "pause_until"];
 }

@@ -130,6 +130,20 @@ fixed! {
     message_ttl_invalid = 400/10165 "invalid per-message TTL";
     /// A message with a time to live in a stream that allows none.
     message_ttl_disabled = 400/10166 "per-message TTL is disabled";
+    /// A priority policy without a group.
+    priority_policy_without_group = 400/10159 "Setting PriorityPolicy requires at least one PriorityGroup to be set";
+    /// A group that the consumer does not have.
+    invalid_priority_group = 400/10160 "Provided priority group does not exist for this consumer";
+    /// A group without a name.
+    empty_group_name = 400/10161 "Group name cannot be an empty string";
+    /// A group whose name is none.
+    invalid_group_name = 400/10162 "Valid priority group name must match A-Z, a-z, 0-9, -_/=)+ and may not exceed 16 characters";
+    /// Priority groups are for pull consumers.
+    push_with_priority_group = 400/10178 "priority groups can not be used with push consumers";
+    /// Groups without a policy.
+    priority_group_with_policy_none = 400/10196 "consumer can not have priority groups when policy is none";
+    /// A timeout without a policy.
+    pinned_ttl_without_policy = 400/10197 "PinnedTTL cannot be set when PriorityPolicy is none";
     /// ack_wait below zero.
     ack_wait_negative = 400/10183 "consumer ack wait needs to be positive";
     /// A backoff step below zero.

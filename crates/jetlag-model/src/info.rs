@@ -60,6 +60,22 @@ pub struct ConsumerInfo {
     pub push_bound: bool,
     /// When this was written.
     pub ts: WallTime,
+    /// Who is pinned, by group.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub priority_groups: Vec<PriorityGroupState>,
+}
+
+/// Who the pinned client of a priority group is.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PriorityGroupState {
+    /// The group.
+    pub group: String,
+    /// What the client is known by; empty when there is none.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub pinned_client_id: String,
+    /// Since when; year 1 when there is none.
+    #[serde(with = "go_time")]
+    pub pinned_ts: Option<WallTime>,
 }
 
 /// A stream's contents as `STREAM.INFO` tells them.

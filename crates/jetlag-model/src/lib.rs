@@ -23,19 +23,21 @@ mod version;
 pub use ack::{AckKind, AckToken};
 pub use advisory::Advisory;
 pub use answer::ApiAnswer;
-pub use api::{ApiRequest, ConsumerAction, CreateConsumerRequest, LogMessage, MsgGetRequest, PubAck, PurgeRequest, StreamInfoRequest};
+pub use api::{ApiRequest, ConsumerAction, CreateConsumerRequest, LogMessage, MsgGetRequest, PubAck, PurgeRequest, StreamInfoRequest,
+    UnpinRequest,
+};
 pub use config::{
     AckPolicy, Compression, ConsumerConfig, ConsumerLimits, DeliverPolicy, DiscardPolicy, ReplayPolicy, RetentionPolicy, StorageType,
-    StreamConfig,
+    StreamConfig, PriorityPolicy,
 };
 pub use direction::Direction;
 pub use error_table::ApiError;
 pub use headers::{Headers, StatusLine};
 pub use ids::{ConnId, ConsumerSeq, DeliveryCount, Sid, StreamSeq};
-pub use info::{ConsumerInfo, SequenceInfo, SequencePair, StreamInfo, StreamState};
+pub use info::{ConsumerInfo, PriorityGroupState, SequenceInfo, SequencePair, StreamInfo, StreamState};
 pub use json::{DecodeError, Json};
 pub use message::{Address, Message, Payload};
-pub use pull::{PullRequest, PullRequestError};
+pub use pull::{PullRequest, PullRequestError, RequestPriority};
 
 pub use subject::{Subject, SubjectError, filters_overlap, is_subset_of, is_valid_filter, is_valid_literal, matches};
 pub use time::{Duration, DurationError, Now, Time, WallTime};

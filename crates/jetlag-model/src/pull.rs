@@ -24,9 +24,33 @@ pub struct PullRequest {
     /// Heartbeats while idle, ns; 0 for none.
     #[serde(skip_serializing_if = "is_default")]
     pub idle_heartbeat: Duration,
-    /// Priority group; not modelled.
+    /// What a consumer with a priority policy looks at.
+    #[serde(flatten)]
+    pub priority: RequestPriority,
+    /// It came as a JSON object: only such a request has a priority at all.
+    #[serde(skip)]
+    pub is_object: bool,
+}
+
+/// What a pull request says to a consumer with a priority policy.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct RequestPriority {
+    /// The priority group.
     #[serde(skip_serializing_if = "is_default")]
     pub group: String,
+    /// For `overflow`: how many messages must be pending.
+    #[serde(skip_serializing_if = "is_default")]
+    pub min_pending: i64,
+    /// For `overflow`: how many messages must be unacknowledged.
+    #[serde(skip_serializing_if = "is_default")]
+    pub min_ack_pending: i64,
+    /// For `pinned_client`: the id under which the client is the pinned one.
+    #[serde(skip_serializing_if = "is_default")]
+    pub id: String,
+    /// For `prioritized`: 0 comes first, 9 last.
+    #[serde(skip_serializing_if = "is_default")]
+    pub priority: i64,
 }
 
 /// Why a body is no pull request: the text after `400 Bad Request - `.
@@ -48,11 +72,12 @@ impl PullRequest {
             let batch = std::str::from_utf8(body).ok().and_then(|text| text.parse::<i64>().ok()).unwrap_or(1);
             return Ok(PullRequest { batch, ..PullRequest::default() });
         }
-        let request: PullRequest =
+        let mut request: PullRequest =
             serde_json::from_slice(body).and_then(crate::json::read).map_err(|error| PullRequestError::Json(error.to_string()))?;
         if request.idle_heartbeat > Duration::ZERO && request.idle_heartbeat * 2 > request.expires {
             return Err(PullRequestError::HeartbeatTooLarge);
         }
+        request.is_object = true;
         Ok(request)
     }
 
@@ -69,15 +94,25 @@ mod tests {
     #[test]
     fn bodies() {
         let batch = |batch| Ok(PullRequest { batch, ..PullRequest::default() });
+        let object = |batch| Ok(PullRequest { batch, is_object: true, ..PullRequest::default() });
         for (body, expected) in [
             ("", batch(1)),
             ("  ", batch(1)),
             ("7", batch(7)),
             ("-1", batch(-1)),
             ("abc", batch(1)),
-            ("{}", batch(0)),
-            ("{\"batch\":5}", batch(5)),
-            ("{\"batch\":5,\"unknown\":1}", batch(5)),
+            ("{}", object(0)),
+            ("{\"batch\":5}", object(5)),
+            ("{\"batch\":5,\"unknown\":1}", object(5)),
+            (
+                "{\"batch\":1,\"group\":\"A\",\"min_pending\":3,\"id\":\"x\"}",
+                Ok(PullRequest {
+                    batch: 1,
+                    priority: RequestPriority { group: "A".into(), min_pending: 3, id: "x".into(), ..RequestPriority::default() },
+                    is_object: true,
+                    ..PullRequest::default()
+                }),
+            ),
             (
                 "{\"batch\":1,\"expires\":2000000000,\"idle_heartbeat\":1000000000,\"no_wait\":true,\"max_bytes\":9}",
                 Ok(PullRequest {
@@ -86,6 +121,7 @@ mod tests {
                     idle_heartbeat: Duration::from_secs(1),
                     no_wait: true,
                     max_bytes: 9,
+                    is_object: true,
                     ..PullRequest::default()
                 }),
             ),

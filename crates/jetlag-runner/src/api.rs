@@ -221,6 +221,24 @@ fn mask(json: &mut Json) {
     }
 }
 
+/// An answer that is no JSON as one line: its status, or its payload, and its headers without what differs from run to run.
+pub(crate) fn plain(answer: &Message) -> String {
+    let status = answer.headers.as_ref().and_then(Headers::status);
+    let mut line = match status {
+        // What is wrong with JSON is said in Go's words.
+        Some(status) => {
+            let text = status.text.split_once(" - json").map_or(status.text, |(before, _)| before);
+            format!("status {} {}", status.code, jetlag_trace::quoted(text.as_bytes()))
+        }
+        None => jetlag_trace::quoted(&answer.payload),
+    };
+    for (name, value) in answer.headers.iter().flat_map(Headers::fields) {
+        let value = if name == "Nats-Time-Stamp" { "*" } else { value };
+        line.push_str(&format!(" header={}", jetlag_trace::word(&format!("{name}:{value}"))));
+    }
+    line
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -275,6 +293,19 @@ mod tests {
     fn raw_answers_are_sorted_and_masked() {
         let answer = json!({"type": "t", "created": "2026", "config": {"b": 1, "a": [{"ts": "x"}]}, "id": 7});
         assert_eq!(masked(&answer), r#"{"config":{"a":[{"ts":"*"}],"b":1},"created":"*","id":"*","type":"t"}"#);
+    }
+
+    #[test]
+    fn plain_answers_show_status_and_headers() {
+        let headers = Headers::from_fields([("Nats-Sequence", "7"), ("Nats-Time-Stamp", "2026")]);
+        for (message, line) in [
+            (Message::new("x", "+OK"), r#""+OK""#),
+            (Message::new("x", "a").with_headers(headers), r#""a" header=Nats-Sequence:7 header=Nats-Time-Stamp:*"#),
+            (Message::new("x", "").with_headers(Headers::from_status(404, "Message Not Found")), r#"status 404 "Message Not Found""#),
+            (Message::new("x", "").with_headers(Headers::from_status(400, "Bad Request - json: eh")), r#"status 400 "Bad Request""#),
+        ] {
+            assert_eq!(plain(&message), line);
+        }
     }
 
     #[test]

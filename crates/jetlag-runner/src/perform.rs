@@ -169,7 +169,7 @@ impl<B: Backend> Run<'_, B> {
         let answer = self.ask(actor, Message::new(subject, body))?;
         match &answer {
             Answer::Done(json) => self.say(api::masked(json)),
-            Answer::Other(message) => self.say(jetlag_trace::quoted(&message.payload)),
+            Answer::Other(message) => self.say(api::plain(message)),
             Answer::Nothing => self.say("no answer".to_owned()),
             Answer::Refused(_) | Answer::NoResponders | Answer::NotSent => {
                 self.conclude(&answer, |now, _| Record::new(now, Place::Script, Kind::Ok));

@@ -1,7 +1,7 @@
 //! What a scenario says, in the words of the crates below: worker scripts, acknowledgements.
 
 use jetlag_core::ConnectOptions;
-use jetlag_model::{AckKind, Duration, Headers, Message, PullRequest, matches};
+use jetlag_model::{AckKind, Duration, Headers, Message, PullRequest, RequestPriority, matches};
 use jetlag_scenario as scenario;
 use jetlag_sim::{Action, ClientOptions, Delivery, DeliveryRef, Handler, Plan, Sending, WorkerOptions};
 use scenario::{AckVerb, ActionKind};
@@ -37,7 +37,14 @@ pub(crate) fn pull_request(fetch: &scenario::Fetch) -> PullRequest {
         no_wait: fetch.no_wait,
         max_bytes: signed(fetch.max_bytes.unwrap_or(0)),
         idle_heartbeat: fetch.idle_heartbeat.unwrap_or_default(),
-        ..PullRequest::default()
+        priority: RequestPriority {
+            group: fetch.group.clone().unwrap_or_default(),
+            min_pending: signed(fetch.min_pending.unwrap_or(0)),
+            min_ack_pending: signed(fetch.min_ack_pending.unwrap_or(0)),
+            id: fetch.id.clone().unwrap_or_default(),
+            priority: signed(fetch.priority.unwrap_or(0)),
+        },
+        is_object: true,
     }
 }
 

@@ -191,7 +191,8 @@ impl Publish {
     }
 }
 
-/// `fetch S/C [batch=N] [expires=D] [no-wait] [idle-heartbeat=D] [max-bytes=N] [as=NAME]`: one pull request.
+/// `fetch S/C [batch=N] [expires=D] [no-wait] [idle-heartbeat=D] [max-bytes=N] [group=G] [id=X] [priority=N] [min-pending=N]
+/// [min-ack-pending=N] [as=NAME]`: one pull request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fetch {
     /// From which consumer.
@@ -206,6 +207,16 @@ pub struct Fetch {
     pub idle_heartbeat: Option<Duration>,
     /// Bytes asked for.
     pub max_bytes: Option<u64>,
+    /// The priority group.
+    pub group: Option<String>,
+    /// Under which id it is of the pinned client; `last` for the one that came with the client's last delivery.
+    pub id: Option<String>,
+    /// How urgent it is, 0 before 9.
+    pub priority: Option<u64>,
+    /// How many messages have to be pending.
+    pub min_pending: Option<u64>,
+    /// How many messages have to be unacknowledged.
+    pub min_ack_pending: Option<u64>,
     /// What the transcript calls the pull; numbered by client without.
     pub alias: Option<Name>,
 }

@@ -291,6 +291,11 @@ impl Display for Fetch {
         flag(f, "no-wait", self.no_wait)?;
         option(f, "idle-heartbeat", self.idle_heartbeat)?;
         option(f, "max-bytes", self.max_bytes)?;
+        text_option(f, "group", self.group.as_deref())?;
+        text_option(f, "id", self.id.as_deref())?;
+        option(f, "priority", self.priority)?;
+        option(f, "min-pending", self.min_pending)?;
+        option(f, "min-ack-pending", self.min_ack_pending)?;
         name_option(f, "as", &self.alias)
     }
 }

@@ -132,4 +132,7 @@ pub(crate) const CONSUMER: &[(&str, Shape)] = &[
     ("num-replicas", Shape::Integer),
     ("mem-storage", Shape::Flag),
     ("pause-until", Shape::Instant),
+    ("priority-groups", Shape::Texts),
+    ("priority-policy", Shape::Word(&["none", "overflow", "pinned_client", "prioritized"])),
+    ("priority-timeout", Shape::Duration),
 ];

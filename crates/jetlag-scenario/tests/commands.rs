@@ -169,9 +169,15 @@ fn commands_carry_what_is_written() {
         no_wait: true,
         idle_heartbeat: Some(secs(1)),
         max_bytes: Some(9),
+        group: Some("A".into()),
+        id: Some("last".into()),
+        priority: Some(3),
+        min_pending: Some(4),
+        min_ack_pending: Some(5),
         alias: Some("slow".into()),
     };
-    assert_eq!(command("fetch S/C batch=2 expires=5s no-wait idle-heartbeat=1s max-bytes=9 as=slow"), Command::Fetch(fetch));
+    let text = "fetch S/C batch=2 expires=5s no-wait idle-heartbeat=1s max-bytes=9 group=A id=last priority=3 min-pending=4 min-ack-pending=5 as=slow";
+    assert_eq!(command(text), Command::Fetch(fetch));
     let subscribe = Subscribe { subject: "a.>".into(), queue: Some("g".into()), max: Some(1) };
     assert_eq!(command("w1: subscribe a.> queue=g max=1"), Command::Subscribe(subscribe));
     let client = ClientCommand { echo: false, no_responders: false, ..ClientCommand::new("c2") };

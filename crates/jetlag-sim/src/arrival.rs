@@ -7,7 +7,7 @@ use jetlag_trace::{Key, Kind, Place, Record};
 use serde_json::Value as Json;
 
 use crate::Received;
-use crate::client::Request;
+use crate::client::{PIN, Request};
 
 /// The record of a message that reached the client of this name. `None` for what leaves no record of its own: an answer of the API, whose
 /// meaning is known to who asked, and what the client knows nothing of any more.
@@ -70,6 +70,11 @@ pub fn with_error(mut record: Record, error: &Json) -> Record {
 fn with_message(record: Record, message: &Message) -> Record {
     let record = record.with(Key::Subject, message.subject.text().as_ref()).with(Key::Payload, &message.payload);
     match &message.headers {
+        // The id of a pinned client is drawn anew in each run.
+        Some(headers) if headers.get(PIN).is_some() => {
+            let fields = headers.fields().map(|(name, value)| (name, if name == PIN { "*" } else { value }));
+            record.with(Key::Headers, &Headers::from_fields(fields))
+        }
         Some(headers) => record.with(Key::Headers, headers),
         None => record,
     }

@@ -158,6 +158,8 @@ pub struct Client {
     hears_replies: bool,
     requests: BTreeMap<RequestId, Request>,
     deliveries: Deliveries,
+    /// Under which id it was the pinned client last.
+    pin: Option<Arc<str>>,
 }
 
 /// A pull that was opened at the client: its name, its inbox, and what subscribes to it.
@@ -167,6 +169,10 @@ struct Opened {
     frames: Vec<Frame>,
 }
 
+/// The header that says under which id a client is the pinned one.
+pub(crate) const PIN: &str = "Nats-Pin-Id";
+/// Stands for the id that came last.
+const LAST_PIN: &str = "last";
 /// What every advisory's subject starts with.
 const ADVISORY: &str = "$JS.EVENT.ADVISORY.";
 
@@ -179,6 +185,7 @@ impl Client {
             next_sid: 1,
             next_pull: 1,
             next_request: 1,
+            pin: None,
             subscriptions: BTreeMap::new(),
             pulls: BTreeMap::new(),
             hears_replies: false,
@@ -242,7 +249,8 @@ impl Client {
         Ok(self.request_with(Request::Api { subject }, message))
     }
 
-    /// Sends a pull request; its name is `alias`, or `p1`, `p2` and so on.
+    /// Sends a pull request; its name is `alias`, or `p1`, `p2` and so on. Where it says to be the pinned client under the id `last`, the id
+    /// is the one that came with the last delivery.
     ///
     /// # Errors
     /// When the alias is in use, or stream or consumer have a name that can not be part of a subject.
@@ -256,6 +264,10 @@ impl Client {
         let subject = format!("$JS.API.CONSUMER.MSG.NEXT.{stream}.{consumer}");
         if !is_valid_literal(&subject) {
             return Err(ClientError::Subject(subject));
+        }
+        let mut request = request.clone();
+        if request.priority.id == LAST_PIN {
+            request.priority.id = self.pin.as_deref().unwrap_or_default().to_owned();
         }
         let Opened { name, inbox, mut frames } = self.open_pull(stream, consumer, request.batch, alias)?;
         frames.push(Frame::Publish(Message::new(subject, request.body()).with_reply(inbox)));
@@ -288,6 +300,9 @@ impl Client {
     /// Takes a message: what it is, and what the client sends because of it (the end of a pull, an answer to flow control).
     pub fn receive(&mut self, sid: Sid, message: &Message) -> (Received, Vec<Frame>) {
         let received = self.classify(sid, message);
+        if let Some(pin) = message.headers.as_ref().and_then(|headers| headers.get(PIN)) {
+            self.pin = Some(pin.into());
+        }
         let mut frames = Vec::new();
         match &received {
             Received::Delivery { pull: Some(_), .. } => frames.extend(self.count_pull(sid)),

@@ -73,7 +73,9 @@ pub const FORGOTTEN: &str = "forgotten";
 pub fn deadline_record(at: Time, deadline: &Deadline) -> Record {
     let record = Record::new(at, Place::Server, Kind::DeadlineFired).with(Key::Deadline, deadline.kind());
     match deadline {
-        Deadline::Pull(of) | Deadline::Heartbeat(of) | Deadline::AckWait(of) | Deadline::Inactive(of) => consumer(record, of),
+        Deadline::Pull(of) | Deadline::Heartbeat(of) | Deadline::AckWait(of) | Deadline::Pin(of) | Deadline::Inactive(of) => {
+            consumer(record, of)
+        }
         Deadline::MaxAge(stream) => record.with(Key::Stream, stream),
     }
 }

@@ -1,9 +1,9 @@
 //! API requests about consumers, pull requests among them. Rules of `jsConsumerCreateRequest` (`server/jetstream_api.go`, 2.15) and
 //! `addConsumerWithAssignmentAndMode` (`server/consumer.go`).
 
-use jetlag_model::{ApiAnswer, ApiError, ConsumerAction, ConsumerConfig, CreateConsumerRequest, Now};
+use jetlag_model::{ApiAnswer, ApiError, ConsumerAction, ConsumerConfig, CreateConsumerRequest, Now, UnpinRequest};
 
-use super::{metadata, refused};
+use super::{decode, metadata, refused};
 use crate::consumer::{self, Consumer};
 use crate::core::Core;
 use crate::rules::{Rule, Rules};
@@ -34,7 +34,8 @@ impl Core {
         if config.num_replicas > 1 {
             return Err(ApiError::replicas_not_supported());
         }
-        metadata::store(&mut config.metadata, self.rules);
+        let level = consumer::required_level(&config);
+        metadata::store(&mut config.metadata, level, self.rules);
         let stream_config = self.stream(stream)?.config.clone();
         let mut config = consumer::checked(config, &stream_config, self.rules)?;
         if config.name.is_empty() {
@@ -99,6 +100,15 @@ impl Core {
         let deleted =
             self.with_stream(now, stream, |stream, cx| stream.delete_consumer(name, cx)).ok_or_else(ApiError::stream_not_found)?;
         if deleted { Ok(ApiAnswer::Success) } else { Err(ApiError::consumer_not_found()) }
+    }
+
+    pub(super) fn unpin_consumer(&mut self, now: Now, stream: &str, name: &str, body: &[u8]) -> Result<ApiAnswer, ApiError> {
+        let unpin: UnpinRequest = if body.is_empty() { return Err(ApiError::invalid_json(None)) } else { decode(body, self.rules)? };
+        consumer::check_group(&unpin.group)?;
+        self.stream(stream)?;
+        self.with_consumer(now, stream, name, |consumer, log, cx| consumer.unpin(&unpin.group, log, cx))
+            .ok_or_else(ApiError::consumer_not_found)??;
+        Ok(ApiAnswer::Nothing)
     }
 
     pub(super) fn consumer_names(&mut self, stream: &str) -> Result<ApiAnswer, ApiError> {

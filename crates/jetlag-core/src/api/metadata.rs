@@ -9,10 +9,10 @@ const REQUIRED_LEVEL: &str = "_nats.req.level";
 
 /// Puts into a configuration that is to be stored what belongs there, in place of what the client may have sent. Older servers take these names
 /// for any others.
-pub(super) fn store(metadata: &mut BTreeMap<String, String>, rules: Rules) {
+pub(super) fn store(metadata: &mut BTreeMap<String, String>, level: u8, rules: Rules) {
     if rules.has(Rule::VersionMetadata) {
         metadata.retain(|name, _| !name.starts_with("_nats."));
-        metadata.insert(REQUIRED_LEVEL.into(), "0".into());
+        metadata.insert(REQUIRED_LEVEL.into(), level.to_string());
     }
 }
 

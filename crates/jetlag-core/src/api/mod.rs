@@ -1,6 +1,8 @@
-//! `$JS.API`: finds the request a subject stands for and answers it. Streams are in `stream`, consumers in `consumer`.
+//! `$JS.API`: finds the request a subject stands for and answers it. Streams are in `stream`, consumers in `consumer`, messages
+//! read without a consumer in `direct`.
 
 mod consumer;
+mod direct;
 mod metadata;
 mod stream;
 
@@ -11,14 +13,12 @@ use crate::rules::{Rule, Rules};
 
 /// Requests that a real server answers and this simulator does not, by the beginning of what follows `$JS.API.`.
 const NOT_MODELLED: &[&str] = &[
-    "DIRECT.GET.",
     "STREAM.SNAPSHOT.",
     "STREAM.RESTORE.",
     "STREAM.LEADER.",
     "STREAM.PEER.",
     "STREAM.TEMPLATE.",
     "CONSUMER.PAUSE.",
-    "CONSUMER.UNPIN.",
     "CONSUMER.RESET.",
     "CONSUMER.LEADER.",
     "META.",
@@ -34,6 +34,7 @@ impl Core {
         let body = &*message.payload;
         let reply = message.reply.as_ref().map(|reply| reply.text().into_owned());
         let answer = match request {
+            ApiRequest::DirectGet(stream, subject) => return self.direct_get(now, stream, subject, reply.as_deref(), body),
             ApiRequest::MsgNext(stream, consumer) => return self.next_message_request(now, stream, consumer, reply.as_deref(), body),
             ApiRequest::Unknown => match NOT_MODELLED.iter().find(|known| subject["$JS.API.".len()..].starts_with(*known)) {
                 Some(known) => Err(ApiError::not_modelled(&format!("$JS.API.{known}>"))),
@@ -54,6 +55,11 @@ impl Core {
             }
             ApiRequest::ConsumerInfo(stream, consumer) => self.consumer_info(now, stream, consumer),
             ApiRequest::ConsumerDelete(stream, consumer) => self.delete_consumer(now, stream, consumer),
+            ApiRequest::ConsumerUnpin(stream, consumer) if self.rules.has(Rule::PriorityGroups) => {
+                self.unpin_consumer(now, stream, consumer, body)
+            }
+            // A server that does not know the request never answers.
+            ApiRequest::ConsumerUnpin(..) => return true,
             ApiRequest::ConsumerNames(stream) => self.consumer_names(stream),
             ApiRequest::ConsumerList(stream) => self.consumer_list(now, stream),
         };

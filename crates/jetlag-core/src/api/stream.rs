@@ -21,7 +21,8 @@ impl Core {
             return Err(ApiError::invalid_json(None));
         }
         let mut config: StreamConfig = decode(body, self.rules)?;
-        metadata::store(&mut config.metadata, self.rules);
+        let level = stream::required_level(&config);
+        metadata::store(&mut config.metadata, level, self.rules);
         Ok(config)
     }
 

@@ -2,16 +2,19 @@
 //! `setConsumerConfigDefaults`, `checkConsumerCfg` and `checkNewConsumerConfig` (`server/consumer.go`, 2.15), in their order.
 
 use jetlag_model::{
-    AckPolicy, ApiError, ConsumerConfig, DeliverPolicy, Duration, ReplayPolicy, RetentionPolicy, StreamConfig, filters_overlap,
+    AckPolicy, ApiError, ConsumerConfig, DeliverPolicy, Duration, PriorityPolicy, ReplayPolicy, RetentionPolicy, StreamConfig, filters_overlap,
     is_subset_of, is_valid_filter, is_valid_literal,
 };
 
+use super::groups;
 use crate::rules::{Rule, Rules};
 use crate::stream::is_valid_name;
 
 const ACK_WAIT: Duration = Duration::from_secs(30);
 const MAX_WAITING: i64 = 512;
 const MAX_ACK_PENDING: i64 = 1000;
+/// How long a client stays the pinned one without a request.
+const PRIORITY_TIMEOUT: Duration = Duration::from_secs(120);
 /// How long an ephemeral consumer stays unused.
 const INACTIVE_THRESHOLD: Duration = Duration::from_secs(5);
 
@@ -38,6 +41,7 @@ fn set_defaults(config: &mut ConsumerConfig, stream: &StreamConfig, rules: Rules
         config.max_bytes = config.max_bytes.max(0);
         config.idle_heartbeat = config.idle_heartbeat.max(Duration::ZERO);
         config.inactive_threshold = config.inactive_threshold.max(Duration::ZERO);
+        config.priority_timeout = config.priority_timeout.max(Duration::ZERO);
     }
     if !config.is_push() && config.max_waiting == 0 {
         config.max_waiting = MAX_WAITING;
@@ -57,6 +61,15 @@ fn set_defaults(config: &mut ConsumerConfig, stream: &StreamConfig, rules: Rules
     }
     if config.max_ack_pending == 0 && config.ack_policy != AckPolicy::None {
         config.max_ack_pending = MAX_ACK_PENDING;
+    }
+    if !rules.has(Rule::PriorityGroups) {
+        // Older servers do not know these fields.
+        config.priority_groups.clear();
+        config.priority_policy = PriorityPolicy::None;
+        config.priority_timeout = Duration::ZERO;
+    }
+    if config.priority_policy == PriorityPolicy::PinnedClient && config.priority_timeout.is_zero() {
+        config.priority_timeout = PRIORITY_TIMEOUT;
     }
 }
 
@@ -115,7 +128,7 @@ fn check(config: &ConsumerConfig, stream: &StreamConfig, rules: Rules) -> Result
     if !config.durable_name.is_empty() && !config.name.is_empty() && config.durable_name != config.name {
         return Err(ApiError::durable_and_name_mismatch());
     }
-    Ok(())
+    groups::check(config, rules)
 }
 
 fn check_backoff(config: &ConsumerConfig, rules: Rules) -> Result<(), ApiError> {
@@ -229,11 +242,16 @@ fn check_start(config: &ConsumerConfig) -> Result<(), ApiError> {
     Ok(())
 }
 
+/// The level of the API that a server must have to keep such a consumer.
+pub(crate) fn required_level(config: &ConsumerConfig) -> u8 {
+    let grouped =
+        config.priority_policy != PriorityPolicy::None || !config.priority_timeout.is_zero() || !config.priority_groups.is_empty();
+    u8::from(grouped)
+}
+
 /// Refuses what the server would take and this simulator does not model.
 pub(crate) fn check_modelled(config: &ConsumerConfig) -> Result<(), ApiError> {
-    let what = if config.flow_control {
-        "flow control"
-    } else if config.replay_policy != ReplayPolicy::Instant {
+    let what = if config.replay_policy != ReplayPolicy::Instant {
         "replay_policy original"
     } else if !config.sample_freq.is_empty() {
         "sample_freq"

@@ -3,9 +3,9 @@
 
 use std::sync::Arc;
 
-use jetlag_model::{AckToken, Address, DeliveryCount, Headers, Message, SequencePair, StreamSeq};
+use jetlag_model::{AckToken, Address, DeliveryCount, Headers, Message, PriorityPolicy, SequencePair, StreamSeq};
 
-use super::{Consumer, UNACKNOWLEDGED_DELETED, waiting};
+use super::{Consumer, Flow, UNACKNOWLEDGED_DELETED, waiting};
 use crate::Note;
 use crate::context::Context;
 use crate::rules::{Rule, Rules};
@@ -29,7 +29,11 @@ impl Consumer {
     pub(crate) fn run(&mut self, log: &Log, cx: &mut Context) {
         let mut stalled = false;
         loop {
-            let demand = if self.config.is_push() { self.active } else { !self.waiting.is_empty() };
+            let demand = if self.config.is_push() {
+                self.active && !self.flow.as_ref().is_some_and(Flow::is_full)
+            } else {
+                !self.waiting.is_empty()
+            };
             if !demand {
                 break;
             }
@@ -130,13 +134,13 @@ impl Consumer {
             timestamp: entry.time,
             num_pending: self.num_pending(),
         };
-        let message = self.message(entry, &token);
+        let mut message = self.message(entry, &token);
+        let size = (entry.subject.len() + token.to_string().len()) as u64 + message.size();
         let to: Arc<str>;
         let mut completed = None;
         if self.config.is_push() {
             to = self.config.deliver_subject.as_str().into();
         } else {
-            let size = (entry.subject.len() + token.to_string().len()) as u64 + message.size();
             let Some(chosen) = self.choose_waiting(i64::try_from(size).unwrap_or(i64::MAX), cx) else {
                 self.take_back(entry.seq, count, cx.rules);
                 return false;
@@ -145,9 +149,15 @@ impl Consumer {
                 completed = Some(waiting::batch_completed(chosen.missing, chosen.bytes));
             }
             to = chosen.reply;
+            if self.config.priority_policy == PriorityPolicy::PinnedClient {
+                let id = self.pin.as_ref().map_or("", |pin| &pin.id);
+                let own = message.headers.take().unwrap_or_else(|| Headers::from_fields::<&str, &str>([]));
+                message.headers = Some(own.with("Nats-Pin-Id", id));
+            }
         }
         self.delivered(entry, count, cx);
         cx.deliver(to.clone(), message, self.at(), entry.seq);
+        self.count_flow(size, cx);
         if let Some(status) = completed {
             cx.send_status(&to, status);
         }

@@ -30,6 +30,7 @@ impl Consumer {
             num_pending: self.num_pending(),
             push_bound: self.config.is_push() && self.active,
             ts: cx.now.wall,
+            priority_groups: self.group_state(),
         }
     }
 

@@ -1,9 +1,12 @@
 //! A consumer: its state in memory, its stored copy, and its life from creation to recovery. What it does is in the modules beside: the
-//! delivery loop in `deliver`, acknowledgements in `ack`, the ack-wait timer in `pending`, pull requests in `waiting`.
+//! delivery loop in `deliver`, acknowledgements in `ack`, the ack-wait timer in `pending`, pull requests in `waiting`, their priority groups in
+//! `groups`, flow control in `flow`.
 
 mod ack;
 mod config;
 mod deliver;
+mod flow;
+mod groups;
 mod info;
 mod pending;
 mod queue;
@@ -19,7 +22,11 @@ use jetlag_model::{
     AckPolicy, Advisory, ConsumerConfig, ConsumerSeq, Duration, Now, SequencePair, StreamSeq, Time, WallTime, is_subset_of,
 };
 
-pub(crate) use config::{check_modelled, check_update, checked, same_config};
+pub(crate) use config::{check_modelled, check_update, checked, required_level, same_config};
+pub(crate) use groups::check_group;
+use flow::Flow;
+pub(crate) use flow::PREFIX as FLOW_PREFIX;
+use groups::Pin;
 use queue::RedeliveryQueue;
 pub(crate) use store::ConsumerStore;
 use waiting::Waiting;
@@ -65,6 +72,10 @@ pub(crate) struct Consumer {
     /// When the server's own timer fires, though it may find nothing.
     alarm: Option<Time>,
 
+    /// The client whose pull requests alone are served, under `pinned_client`.
+    pin: Option<Pin>,
+    /// What is under way, with flow control.
+    flow: Option<Flow>,
     waiting: VecDeque<Waiting>,
     /// When waiting requests were last swept.
     swept: Option<Time>,
@@ -125,6 +136,7 @@ impl Consumer {
     }
 
     fn bare(stream: &Arc<str>, name: Arc<str>, order: u64, config: ConsumerConfig, created: WallTime) -> Consumer {
+        let flow = config.flow_control.then(Flow::default);
         Consumer {
             name,
             stream: stream.clone(),
@@ -139,6 +151,8 @@ impl Consumer {
             queue: RedeliveryQueue::default(),
             timer: None,
             alarm: None,
+            pin: None,
+            flow,
             waiting: VecDeque::new(),
             swept: None,
             num_pending: 0,
@@ -382,7 +396,10 @@ impl Consumer {
     /// A push consumer was idle for a heartbeat's time.
     pub(crate) fn beat(&mut self, cx: &mut Context) {
         if self.active {
-            let status = self.heartbeat_status();
+            let mut status = self.heartbeat_status();
+            if let Some(asked) = self.flow.as_ref().and_then(Flow::asked) {
+                status = status.with("Nats-Consumer-Stalled", asked);
+            }
             cx.send_status(&self.config.deliver_subject, status);
         }
         self.reset_heartbeat(cx.now);

@@ -3,9 +3,10 @@
 
 use std::sync::Arc;
 
-use jetlag_model::{Duration, Headers, PullRequest, PullRequestError, Time};
+use jetlag_model::{Duration, Headers, PullRequest, PullRequestError, RequestPriority, Time};
 
 use super::Consumer;
+use super::groups::Turn;
 use crate::Note;
 use crate::context::Context;
 use crate::rules::Rule;
@@ -34,6 +35,8 @@ pub(super) struct Waiting {
     heartbeat: Duration,
     next_heartbeat: Option<Time>,
     no_wait: bool,
+    /// What it says to a priority policy, if it can.
+    pub(super) priority: Option<RequestPriority>,
 }
 
 impl Waiting {
@@ -80,10 +83,6 @@ impl Consumer {
                 return false;
             }
         };
-        if !request.group.is_empty() {
-            cx.send_status(reply, Headers::from_status(501, "jetlag does not model priority groups"));
-            return false;
-        }
         let limits = &self.config;
         if limits.max_batch > 0 && request.batch > limits.max_batch {
             let text = format!("Exceeded MaxRequestBatch of {}", limits.max_batch);
@@ -98,6 +97,9 @@ impl Consumer {
         if limits.max_bytes > 0 && request.max_bytes > limits.max_bytes {
             let text = format!("Exceeded MaxRequestMaxBytes of {}", limits.max_bytes);
             cx.send_status(reply, Headers::from_status(409, &text));
+            return false;
+        }
+        if cx.rules.has(Rule::PriorityGroups) && !self.check_priority(&request, reply, cx) {
             return false;
         }
         if self.is_full() && self.swept.is_none_or(|swept| cx.now.mono.since(swept) > SWEEP_EVERY) {
@@ -131,7 +133,7 @@ impl Consumer {
         let reply: Arc<str> = reply.into();
         cx.note(Note::PullQueued { at: self.at(), reply: reply.clone(), batch: request.batch });
         let heartbeat = request.idle_heartbeat;
-        self.waiting.push_back(Waiting {
+        self.enqueue(Waiting {
             reply,
             missing: request.batch,
             delivered: 0,
@@ -141,6 +143,7 @@ impl Consumer {
             heartbeat,
             next_heartbeat: (heartbeat > Duration::ZERO).then(|| cx.now.mono + heartbeat),
             no_wait: request.no_wait,
+            priority: request.is_object.then_some(request.priority),
         });
         self.touch(cx.now);
         true
@@ -152,21 +155,38 @@ impl Consumer {
 
     /// Chooses the request that gets a message of `size` bytes, and books it. Requests take turns, a message each.
     pub(super) fn choose_waiting(&mut self, size: i64, cx: &mut Context) -> Option<Chosen> {
-        while let Some(mut waiting) = self.waiting.pop_front() {
+        let mut passed = 0;
+        let nobody_pinned = self.pin.is_none();
+        let bytes_first = !cx.rules.has(Rule::PriorityBeforeBytes);
+        while passed < self.waiting.len()
+            && let Some(mut waiting) = self.waiting.pop_front()
+        {
             if waiting.too_late || waiting.expires.is_some_and(|expires| cx.now.mono > expires) {
                 cx.send_status(&waiting.reply, waiting.counts(Headers::from_status(408, "Request Timeout")));
                 self.ended(&waiting, cx);
                 continue;
             }
-            if waiting.bytes > 0 {
-                if size > waiting.bytes {
-                    cx.send_status(&waiting.reply, waiting.counts(Headers::from_status(409, "Message Size Exceeds MaxBytes")));
-                    self.ended(&waiting, cx);
+            if bytes_first && !self.charge(&mut waiting, size, cx) {
+                continue;
+            }
+            match self.turn(&mut waiting, nobody_pinned, cx) {
+                Turn::Its { pinned } => {
+                    if !bytes_first && !self.charge(&mut waiting, size, cx) {
+                        self.pin.take_if(|_| pinned);
+                        continue;
+                    }
+                }
+                Turn::Passes => {
+                    self.waiting.push_back(waiting);
+                    passed += 1;
                     continue;
                 }
-                waiting.bytes -= size;
-                if waiting.bytes == 0 {
-                    waiting.missing = 1;
+                Turn::WrongPin => {
+                    let status = Headers::from_status(423, "Nats-Wrong-Pin-Id");
+                    let status = if cx.rules.has(Rule::WrongPinCounts) { waiting.counts(status) } else { status };
+                    cx.send_status(&waiting.reply, status);
+                    self.ended(&waiting, cx);
+                    continue;
                 }
             }
             if !cx.connections.interest(&waiting.reply) {
@@ -180,13 +200,30 @@ impl Consumer {
                 if waiting.heartbeat > Duration::ZERO {
                     waiting.next_heartbeat = Some(cx.now.mono + waiting.heartbeat);
                 }
-                self.waiting.push_back(waiting);
+                self.enqueue(waiting);
             } else {
                 self.ended(&waiting, cx);
             }
             return Some(chosen);
         }
         None
+    }
+
+    /// Takes the bytes of a message off what a request may still get, or ends the request if they are too many. Says which.
+    fn charge(&self, waiting: &mut Waiting, size: i64, cx: &mut Context) -> bool {
+        if waiting.bytes <= 0 {
+            return true;
+        }
+        if size > waiting.bytes {
+            cx.send_status(&waiting.reply, waiting.counts(Headers::from_status(409, "Message Size Exceeds MaxBytes")));
+            self.ended(waiting, cx);
+            return false;
+        }
+        waiting.bytes -= size;
+        if waiting.bytes == 0 {
+            waiting.missing = 1;
+        }
+        true
     }
 
     /// Goes through the queue: expired requests and those nobody listens to leave it, heartbeats are sent. `end_of_data` also ends requests

@@ -125,6 +125,11 @@ fn check_own_overlap(config: &StreamConfig, index: usize) -> Result<(), ApiError
     }
 }
 
+/// The level of the API that a server must have to keep such a stream.
+pub(crate) fn required_level(config: &StreamConfig) -> u8 {
+    u8::from(config.allow_msg_ttl == Some(true))
+}
+
 /// A limit of 0 means none, as does one below -1 from 2.12 on.
 fn normalise(limit: &mut i64, rules: Rules) {
     if *limit == 0 || (*limit < -1 && rules.has(Rule::NegativeNumbersNormalised)) {

@@ -15,7 +15,7 @@ use jetlag_model::{
     WallTime,
 };
 
-pub(crate) use config::{LONGEST_NAME, check_replicas, check_update, checked, is_valid_name, seal};
+pub(crate) use config::{LONGEST_NAME, check_replicas, check_update, checked, is_valid_name, required_level, seal};
 use dedup::Dedup;
 pub(crate) use log::{Ends, Log, LogEntry, accepts};
 

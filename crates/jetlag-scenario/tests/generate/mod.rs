@@ -146,14 +146,21 @@ fn publish() -> BoxedStrategy<Publish> {
 }
 
 fn fetch() -> BoxedStrategy<Fetch> {
-    (path(), of(any::<u64>()), of(duration()), any::<bool>(), of(duration()), of(any::<u64>()), of(identifier()))
-        .prop_map(|(path, batch, expires, no_wait, idle_heartbeat, max_bytes, alias)| Fetch {
+    let limits = (of(any::<u64>()), of(duration()), any::<bool>(), of(duration()), of(any::<u64>()));
+    let priority = (of(text()), of(text()), of(any::<u64>()), of(any::<u64>()), of(any::<u64>()));
+    (path(), limits, priority, of(identifier()))
+        .prop_map(|(path, (batch, expires, no_wait, idle_heartbeat, max_bytes), priority, alias)| Fetch {
             path,
             batch,
             expires,
             no_wait,
             idle_heartbeat,
             max_bytes,
+            group: priority.0,
+            id: priority.1,
+            priority: priority.2,
+            min_pending: priority.3,
+            min_ack_pending: priority.4,
             alias,
         })
         .boxed()
