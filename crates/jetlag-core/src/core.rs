@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
-use jetlag_model::{AckKind, AckPolicy, AckToken, Address, ConnId, Headers, Message, Now, ServerVersion, Time, matches};
+use jetlag_model::{AckKind, AckPolicy, AckToken, Address, ApiUsage, ConnId, Headers, Message, Now, ServerVersion, Time, matches};
 
 use crate::connections::Connections;
 use crate::consumer::{Consumer, FLOW_PREFIX};
@@ -55,6 +55,8 @@ pub struct Core {
     pub(crate) streams: BTreeMap<Arc<str>, Stream>,
     pub(crate) streams_created: u64,
     pub(crate) ids: Ids,
+    /// Requests of the API since the start.
+    pub(crate) api_usage: ApiUsage,
     effects: VecDeque<Effect>,
     outputs: VecDeque<Output>,
     now: Now,
@@ -70,6 +72,7 @@ impl Core {
             streams: BTreeMap::new(),
             streams_created: 0,
             ids: Ids::after(stored.ids_drawn),
+            api_usage: ApiUsage::default(),
             effects: VecDeque::new(),
             outputs: VecDeque::new(),
             now,

@@ -328,6 +328,10 @@ rules! {
     MessageTtls "message-ttls"
         [(2, 11, 0)..]
         "nats-server PRs 6272 and 6370, first tag v2.11.0";
+    /// A stream without max_bytes reserves nothing; before, it took a byte off what the others reserve, and the sum below zero.
+    UnlimitedReservesNothing "unlimited-reserves-nothing"
+        [(2, 11, 6)..]
+        "nats-server server/jetstream.go reservedStorage, first tag v2.11.6";
     /// Consumers may have priority groups, with the policies overflow and pinned_client.
     PriorityGroups "priority-groups"
         [(2, 11, 0)..]
@@ -360,7 +364,7 @@ rules! {
     PriorityBeforeBytes "priority-before-bytes"
         [(2, 12, 12)..(2, 14, 0), (2, 14, 3)..]
         "nats-server server/consumer.go nextWaiting, first tags v2.12.12 and v2.14.3";
-    /// A direct get by subject takes its options from a body, and refuses those that name a message otherwise; before, it passed over it.
+    /// A direct get by subject may have a body, with options; before, any body was refused.
     DirectGetReadsOptions "direct-get-reads-options"
         [(2, 12, 0)..]
         "nats-server server/stream.go processDirectGetLastBySubjectRequest, first tag v2.12.0";

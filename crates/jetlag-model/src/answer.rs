@@ -14,13 +14,8 @@ pub enum ApiAnswer {
     Nothing,
     /// How many messages were purged.
     Purged(u64),
-    /// How many streams and consumers there are.
-    Account {
-        /// Streams.
-        streams: u64,
-        /// Consumers.
-        consumers: u64,
-    },
+    /// What there is of everything.
+    Account(AccountInfo),
     /// A stream, and whether this request created it (the repetition of a create says so too).
     Stream(Box<StreamInfo>, bool),
     /// The names of all streams.
@@ -35,6 +30,66 @@ pub enum ApiAnswer {
     ConsumerNames(Vec<String>),
     /// A stream's consumers.
     ConsumerList(Vec<ConsumerInfo>),
+}
+
+/// What an account has used, and what it may. There are no limits here.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct AccountInfo {
+    /// Bytes stored in memory.
+    pub memory: u64,
+    /// Bytes stored on disk.
+    pub storage: u64,
+    /// Bytes that streams in memory may take, of those that have a limit.
+    pub reserved_memory: u64,
+    /// The same on disk.
+    pub reserved_storage: u64,
+    /// Streams.
+    pub streams: u64,
+    /// Consumers.
+    pub consumers: u64,
+    /// What it may have.
+    limits: AccountLimits,
+    /// What it asked for.
+    pub api: ApiUsage,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+struct AccountLimits {
+    max_memory: i64,
+    max_storage: i64,
+    max_streams: i64,
+    max_consumers: i64,
+    max_ack_pending: i64,
+    memory_max_stream_bytes: i64,
+    storage_max_stream_bytes: i64,
+    max_bytes_required: bool,
+}
+
+impl Default for AccountLimits {
+    fn default() -> AccountLimits {
+        AccountLimits {
+            max_memory: -1,
+            max_storage: -1,
+            max_streams: -1,
+            max_consumers: -1,
+            max_ack_pending: -1,
+            memory_max_stream_bytes: -1,
+            storage_max_stream_bytes: -1,
+            max_bytes_required: false,
+        }
+    }
+}
+
+/// How many requests of the API were answered so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct ApiUsage {
+    /// The level of the API; not said before 2.11.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub level: Option<u8>,
+    /// All of them.
+    pub total: u64,
+    /// Those that were refused.
+    pub errors: u64,
 }
 
 /// The id under which this server answers for itself, as long as a real one.
@@ -117,11 +172,6 @@ impl ApiRequest<'_> {
             purged: Option<u64>,
         }
         #[derive(Serialize)]
-        struct Account {
-            streams: u64,
-            consumers: u64,
-        }
-        #[derive(Serialize)]
         struct Got<'a> {
             message: &'a LogMessage,
         }
@@ -131,7 +181,7 @@ impl ApiRequest<'_> {
             ApiAnswer::Nothing => self.envelope(Nothing {}),
             ApiAnswer::Success => self.envelope(Success { success: true, purged: None }),
             ApiAnswer::Purged(purged) => self.envelope(Success { success: true, purged: Some(*purged) }),
-            ApiAnswer::Account { streams, consumers } => self.envelope(Account { streams: *streams, consumers: *consumers }),
+            ApiAnswer::Account(info) => self.envelope(info),
             ApiAnswer::Stream(info, did_create) => {
                 // Only an info request is answered with the fields of a page and of a cluster of one.
                 let is_info = matches!(self, ApiRequest::StreamInfo(_));

@@ -22,13 +22,13 @@ mod version;
 
 pub use ack::{AckKind, AckToken};
 pub use advisory::Advisory;
-pub use answer::ApiAnswer;
-pub use api::{ApiRequest, ConsumerAction, CreateConsumerRequest, LogMessage, MsgGetRequest, PubAck, PurgeRequest, StreamInfoRequest,
-    UnpinRequest,
+pub use answer::{AccountInfo, ApiAnswer, ApiUsage};
+pub use api::{
+    ApiRequest, ConsumerAction, CreateConsumerRequest, LogMessage, MsgGetRequest, PubAck, PurgeRequest, StreamInfoRequest, UnpinRequest,
 };
 pub use config::{
-    AckPolicy, Compression, ConsumerConfig, ConsumerLimits, DeliverPolicy, DiscardPolicy, ReplayPolicy, RetentionPolicy, StorageType,
-    StreamConfig, PriorityPolicy,
+    AckPolicy, Compression, ConsumerConfig, ConsumerLimits, DeliverPolicy, DiscardPolicy, PriorityPolicy, ReplayPolicy, RetentionPolicy,
+    StorageType, StreamConfig,
 };
 pub use direction::Direction;
 pub use error_table::ApiError;

@@ -48,18 +48,34 @@ pub const LEFT_OUT: &[(&[&str], &str)] = &[
         &[
             "stream allow-msg-ttl",
             "update stream allow-msg-ttl",
-            "consumer flow-control",
             "consumer pause-until",
             "consumer rate-limit-bps",
             "consumer sample-freq",
-            "update consumer flow-control",
             "update consumer pause-until",
             "update consumer rate-limit-bps",
             "update consumer sample-freq",
         ],
         "not modelled",
     ),
-    (&["publish reply"], "new, and not drawn yet"),
+    (
+        &[
+            "publish reply",
+            "consumer flow-control",
+            "update consumer flow-control",
+            "consumer priority-groups",
+            "consumer priority-policy",
+            "consumer priority-timeout",
+            "update consumer priority-groups",
+            "update consumer priority-policy",
+            "update consumer priority-timeout",
+            "fetch group",
+            "fetch id",
+            "fetch priority",
+            "fetch min-pending",
+            "fetch min-ack-pending",
+        ],
+        "new, and not drawn yet",
+    ),
 ];
 
 /// A way to draw a command.

@@ -46,7 +46,8 @@ impl Expected {
 
     /// Refuses a list that names what is no test.
     pub(crate) fn is_about(&self, tests: &[Test]) -> anyhow::Result<()> {
-        let unknown: Vec<&str> = self.0.keys().map(String::as_str).filter(|name| !tests.iter().any(|test| test.to_string() == *name)).collect();
+        let unknown: Vec<&str> =
+            self.0.keys().map(String::as_str).filter(|name| !tests.iter().any(|test| test.to_string() == *name)).collect();
         ensure!(unknown.is_empty(), "listed, but no test: {}", unknown.join(", "));
         Ok(())
     }

@@ -75,8 +75,7 @@ pub(crate) fn build(workspace: &Workspace, asked: &[String]) -> anyhow::Result<S
     fs::create_dir_all(&folder).with_context(|| format!("{} could not be created", folder.display()))?;
     write(&folder.join("Cargo.toml"), &manifest(&package, &sources, &workspace.root)?)?;
     write(&folder.join("lib.rs"), "//! Tests alone.\n")?;
-    // What this repository has locked, the tests use too.
-    write(&folder.join("Cargo.lock"), &fs::read_to_string(workspace.root.join("Cargo.lock")).context("Cargo.lock can not be read")?)?;
+    lock(workspace, &folder)?;
     let mut command = workspace.cargo(&["test", "--no-run", "--message-format", "json-render-diagnostics"]);
     command.current_dir(&folder).env("CARGO_TARGET_DIR", folder.join("target"));
     for file in &files {
@@ -114,7 +113,9 @@ fn published(workspace: &Workspace) -> anyhow::Result<Package> {
 
 /// The manifest: the client with its own defaults and the slow tests, and what the files use.
 fn manifest(package: &Package, sources: &Path, root: &Path) -> anyhow::Result<String> {
-    let mut text = String::from("# Written by cargo xtask client-suite.\n[workspace]\n\n[package]\nname = \"client-suite\"\nversion = \"0.0.0\"\nedition = \"2021\"\nautotests = false\n\n[lib]\npath = \"lib.rs\"\n\n[features]\n");
+    let mut text = String::from(
+        "# Written by cargo xtask client-suite.\n[workspace]\n\n[package]\nname = \"client-suite\"\nversion = \"0.0.0\"\nedition = \"2021\"\nautotests = false\n\n[lib]\npath = \"lib.rs\"\n\n[features]\n",
+    );
     let enabled = package.features.get("default").context("async-nats has no default features")?;
     writeln!(text, "default = {}", quoted(enabled.iter().map(String::as_str).chain([SLOW])))?;
     for feature in package.features.keys().filter(|name| *name != "default") {
@@ -139,6 +140,18 @@ fn manifest(package: &Package, sources: &Path, root: &Path) -> anyhow::Result<St
         writeln!(text, "\n[[test]]\nname = {file:?}\npath = {path:?}")?;
     }
     Ok(text)
+}
+
+/// What this repository has locked, the tests use too. What else they need is added by cargo, which is not undone until this repository locks
+/// something else.
+fn lock(workspace: &Workspace, folder: &Path) -> anyhow::Result<()> {
+    let locked = fs::read_to_string(workspace.root.join("Cargo.lock")).context("Cargo.lock can not be read")?;
+    let before = folder.join("Cargo.lock.from");
+    if fs::read_to_string(&before).is_ok_and(|there| there == locked) && folder.join("Cargo.lock").is_file() {
+        return Ok(());
+    }
+    write(&folder.join("Cargo.lock"), &locked)?;
+    write(&before, &locked)
 }
 
 fn quoted<'a>(texts: impl IntoIterator<Item = &'a str>) -> String {

@@ -97,7 +97,7 @@ fn in_folder(test: &Test, folder: &Path, server: &[String], own: &Path) -> anyho
     let output = fs::File::create(&path).with_context(|| format!("{} can not be created", path.display()))?;
     let mut command = Command::new(&test.program);
     command.args(["--exact", &test.name, "--nocapture", "--test-threads", "1"]).current_dir(folder);
-    command.env("TMPDIR", own).env(jetlag_stand_in::SERVER, serde_json::to_string(server)?);
+    command.env("RUST_BACKTRACE", "0").env("TMPDIR", own).env(jetlag_stand_in::SERVER, serde_json::to_string(server)?);
     command.stdin(Stdio::null()).stdout(output.try_clone()?).stderr(output);
     let mut child = command.spawn().with_context(|| format!("{} does not run", test.program.display()))?;
     let deadline = Instant::now() + PATIENCE;

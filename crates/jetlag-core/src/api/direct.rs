@@ -40,8 +40,11 @@ impl Core {
 /// What is asked for, by the subject or by the body.
 fn read(subject: Option<&str>, body: &[u8], rules: Rules) -> Result<MsgGetRequest, Refusal> {
     if let Some(subject) = subject {
-        let options = if rules.has(Rule::DirectGetReadsOptions) { options(body)? } else { MsgGetRequest::default() };
-        let otherwise = options.seq > 0 || !options.last_by_subj.is_empty() || !options.next_by_subj.is_empty();
+        let options = options(body)?;
+        let otherwise = (!body.is_empty() && !rules.has(Rule::DirectGetReadsOptions))
+            || options.seq > 0
+            || !options.last_by_subj.is_empty()
+            || !options.next_by_subj.is_empty();
         return if otherwise { Err((408, "Bad Request")) } else { Ok(MsgGetRequest { last_by_subj: subject.to_owned(), ..options }) };
     }
     if body.is_empty() {

@@ -6,7 +6,7 @@ mod direct;
 mod metadata;
 mod stream;
 
-use jetlag_model::{ApiAnswer, ApiError, ApiRequest, DecodeError, Json, Message, Now};
+use jetlag_model::{AccountInfo, ApiAnswer, ApiError, ApiRequest, ApiUsage, DecodeError, Json, Message, Now, StorageType};
 
 use crate::core::Core;
 use crate::rules::{Rule, Rules};
@@ -63,6 +63,8 @@ impl Core {
             ApiRequest::ConsumerNames(stream) => self.consumer_names(stream),
             ApiRequest::ConsumerList(stream) => self.consumer_list(now, stream),
         };
+        self.api_usage.total += 1;
+        self.api_usage.errors += u64::from(answer.is_err());
         if let Some(reply) = reply {
             let body = answer.map_or_else(|error| request.refuse(&error), |answer| request.answer(&answer));
             self.context(now).send(&reply, None, &body);
@@ -71,8 +73,23 @@ impl Core {
     }
 
     fn account_info(&self) -> ApiAnswer {
-        let consumers = self.streams.values().map(|stream| stream.consumers.len() as u64).sum();
-        ApiAnswer::Account { streams: self.streams.len() as u64, consumers }
+        let level = self.rules.has(Rule::VersionMetadata).then(|| self.rules.api_level());
+        let mut info = AccountInfo::default();
+        info.api = ApiUsage { level, ..self.api_usage };
+        for stream in self.streams.values() {
+            let (used, reserved) = match stream.config.storage {
+                StorageType::File => (&mut info.storage, &mut info.reserved_storage),
+                StorageType::Memory => (&mut info.memory, &mut info.reserved_memory),
+            };
+            *used += stream.log.bytes();
+            let limit = stream.config.max_bytes;
+            if limit > 0 || !self.rules.has(Rule::UnlimitedReservesNothing) {
+                *reserved = reserved.wrapping_add_signed(limit);
+            }
+            info.streams += 1;
+            info.consumers += stream.consumers.len() as u64;
+        }
+        ApiAnswer::Account(info)
     }
 }
 

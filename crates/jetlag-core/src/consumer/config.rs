@@ -2,8 +2,8 @@
 //! `setConsumerConfigDefaults`, `checkConsumerCfg` and `checkNewConsumerConfig` (`server/consumer.go`, 2.15), in their order.
 
 use jetlag_model::{
-    AckPolicy, ApiError, ConsumerConfig, DeliverPolicy, Duration, PriorityPolicy, ReplayPolicy, RetentionPolicy, StreamConfig, filters_overlap,
-    is_subset_of, is_valid_filter, is_valid_literal,
+    AckPolicy, ApiError, ConsumerConfig, DeliverPolicy, Duration, PriorityPolicy, ReplayPolicy, RetentionPolicy, StreamConfig,
+    filters_overlap, is_subset_of, is_valid_filter, is_valid_literal,
 };
 
 use super::groups;

@@ -147,7 +147,8 @@ impl Consumer {
                 let unsettled = i64::try_from(self.pending.len()).unwrap_or(i64::MAX);
                 let ack_pending = (min_ack_pending > 0).then_some(min_ack_pending <= unsettled);
                 let both = [pending, ack_pending].into_iter().flatten();
-                let met = if cx.rules.has(Rule::EitherOverflowIsEnough) { both.clone().any(|met| met) } else { both.clone().all(|met| met) };
+                let met =
+                    if cx.rules.has(Rule::EitherOverflowIsEnough) { both.clone().any(|met| met) } else { both.clone().all(|met| met) };
                 if both.count() == 0 || met { Turn::Its { pinned: false } } else { Turn::Passes }
             }
             PriorityPolicy::None | PriorityPolicy::Prioritized => Turn::Its { pinned: false },

@@ -23,10 +23,10 @@ use jetlag_model::{
 };
 
 pub(crate) use config::{check_modelled, check_update, checked, required_level, same_config};
-pub(crate) use groups::check_group;
 use flow::Flow;
 pub(crate) use flow::PREFIX as FLOW_PREFIX;
 use groups::Pin;
+pub(crate) use groups::check_group;
 use queue::RedeliveryQueue;
 pub(crate) use store::ConsumerStore;
 use waiting::Waiting;
