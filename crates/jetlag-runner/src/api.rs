@@ -227,7 +227,7 @@ pub(crate) fn plain(answer: &Message) -> String {
     let mut line = match status {
         // What is wrong with JSON is said in Go's words.
         Some(status) => {
-            let text = status.text.split_once(" - json").map_or(status.text, |(before, _)| before);
+            let text = status.text.split_once(" - ").map_or(status.text, |(before, _)| before);
             format!("status {} {}", status.code, jetlag_trace::quoted(text.as_bytes()))
         }
         None => jetlag_trace::quoted(&answer.payload),

@@ -4,7 +4,7 @@ use super::tree::{Finding, Tree};
 use crate::command::Package;
 
 /// Every package and its layer; a package depends on lower layers only.
-const LAYERS: [(&str, u8); 17] = [
+const LAYERS: [(&str, u8); 18] = [
     ("jetlag-model", 0),
     ("jetlag-core", 1),
     ("jetlag-fault", 1),
