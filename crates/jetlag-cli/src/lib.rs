@@ -15,6 +15,7 @@
 mod checkout;
 mod conform;
 mod diagnostics;
+mod diff;
 mod exit;
 mod fmt;
 mod matrix;
@@ -54,6 +55,9 @@ enum Command {
     /// Puts together what was written of many runs.
     #[command(after_help = exit::HELP)]
     Report(report::Arguments),
+    /// Says in words what changed between two sets of traces.
+    #[command(after_help = diff::HELP)]
+    Diff(diff::Arguments),
     /// Makes the coverage matrix from requirements, scenarios and a run of them, or checks it.
     #[command(after_help = exit::HELP)]
     Matrix(matrix::Arguments),
@@ -90,6 +94,7 @@ pub fn run(handlers: &Registry, arguments: impl IntoIterator<Item = OsString>, o
         Command::Conform(arguments) => conform::run(&arguments, out, err),
         Command::Serve(arguments) => serve::run(&arguments, out),
         Command::Report(arguments) => report::run(&arguments, out),
+        Command::Diff(arguments) => diff::run(&arguments, out),
         Command::Matrix(arguments) => matrix::run(&arguments, handlers, err),
         Command::NatsServer(arguments) => nats_server::run(&arguments, out, err),
         Command::Fmt(arguments) => fmt::run(&arguments, out, err),

@@ -4,13 +4,14 @@ mod show;
 
 use std::fs;
 use std::io::Write;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 use std::time::{Instant, SystemTime};
 
 use anyhow::Context;
 use clap::{Args, ValueEnum};
 use jetlag_metrics::{Contract, text};
 use jetlag_model::{Duration, ServerVersion, WallTime};
+use jetlag_report::diff::{self, Diff, Traced, Traces};
 use jetlag_report::history::{self, Entry, Given};
 use jetlag_report::junit::junit;
 use jetlag_runner::{FileReport, FileRun, Registry, RunOptions, Verdict, bless_file, find_files, is_blessable, may_bless, run_files};
@@ -43,6 +44,9 @@ pub(crate) struct Arguments {
     /// Writes each run's trace, as JSON lines, to a file below this directory.
     #[arg(long, value_name = "DIR")]
     trace: Option<PathBuf>,
+    /// Compares with the traces below this directory, which `--trace` wrote before a change; fails, and says in words what is different.
+    #[arg(long, value_name = "DIR")]
+    baseline: Option<PathBuf>,
     /// Writes all counters and gauges at the end of each run to this file, as Prometheus text; the label `scenario` says whose they are.
     #[arg(long, value_name = "FILE")]
     metrics: Option<PathBuf>,
@@ -71,6 +75,7 @@ pub(crate) fn run(arguments: &Arguments, handlers: &Registry, out: &mut dyn Writ
         // What can not be added to is told before anything runs.
         history::read(path)?;
     }
+    let baseline = arguments.baseline.as_deref().map(Traces::read).transpose()?;
     let files = find_files(&arguments.paths)?;
     let version = arguments.as_version.unwrap_or(ServerVersion::NEWEST);
     let options = RunOptions { seed: arguments.seed, version, registry: handlers.clone(), ..RunOptions::default() };
@@ -105,6 +110,9 @@ pub(crate) fn run(arguments: &Arguments, handlers: &Registry, out: &mut dyn Writ
         show::write_unlucky_rules(err, run)?;
         exit = exit.and(judge(arguments, run, err)?);
     }
+    if let Some(baseline) = baseline {
+        exit = exit.and(compare(arguments, baseline, &runs, err)?);
+    }
     if let Some(path) = &arguments.history
         && !runs.is_empty()
     {
@@ -112,6 +120,23 @@ pub(crate) fn run(arguments: &Arguments, handlers: &Registry, out: &mut dyn Writ
     }
     write_summary(err, arguments, &runs, started)?;
     Ok(exit)
+}
+
+/// Says what is different from a baseline. Where files were named, only these are compared; otherwise what is gone is different too.
+fn compare(arguments: &Arguments, baseline: Traces, runs: &[&FileRun], err: &mut dyn Write) -> anyhow::Result<Exit> {
+    let new: Traces = runs.iter().map(|run| Traced::of(run, arguments.seed)).collect();
+    let root = |path: &PathBuf| match path.is_dir() {
+        true => diff::file_name(&path.join("all")).with_file_name(""),
+        false => diff::file_name(path).with_extension(""),
+    };
+    let below = |name: &str| arguments.paths.iter().any(|path| Path::new(name).starts_with(root(path)));
+    let old: Traces = baseline.iter().filter(|(name, _)| below(name)).map(|(name, traced)| (name.to_owned(), traced.clone())).collect();
+    let diff = Diff::between(&old, &new);
+    if diff.is_empty() {
+        return Ok(Exit::Ok);
+    }
+    write!(err, "\nnot as in the baseline:\n\n{}", diff::human(&diff))?;
+    Ok(Exit::Failed)
 }
 
 /// What the history says of this run, apart from the scenarios.
@@ -167,8 +192,7 @@ fn judge(arguments: &Arguments, run: &FileRun, err: &mut dyn Write) -> anyhow::R
 
 /// Writes a trace below a directory, under the path of its scenario.
 fn write_trace(directory: &Path, run: &FileRun, seed: Option<u64>) -> anyhow::Result<()> {
-    let below: PathBuf = run.file.path.components().filter(|part| matches!(part, Component::Normal(_))).collect();
-    let path = directory.join(below).with_extension("jsonl");
+    let path = directory.join(diff::file_name(&run.file.path));
     let parent = path.parent().unwrap_or(directory);
     fs::create_dir_all(parent).with_context(|| format!("{} can not be made", parent.display()))?;
     let mut text = Vec::new();

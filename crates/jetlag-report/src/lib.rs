@@ -5,6 +5,7 @@
 //!
 //! Internal to jetlag and in lock step with it; the schemas it writes ([`history::SCHEMA`] and the JSON of the reports) are public.
 
+pub mod diff;
 pub mod history;
 pub mod junit;
 pub mod matrix;

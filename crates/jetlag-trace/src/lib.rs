@@ -23,7 +23,7 @@ mod trace;
 
 pub use encode::Digest;
 pub use jetlag_model::Direction;
-pub use jsonl::{SCHEMA, json_line};
+pub use jsonl::{ReadError, SCHEMA, json_line, read_jsonl};
 pub use line::{line, quoted, word};
 pub use metric::{Change, Labels, MetricChange};
 pub use names::{Key, Kind};
