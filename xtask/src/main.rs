@@ -10,6 +10,7 @@ mod crossed;
 mod determinism;
 mod mutants;
 mod new_server;
+mod review;
 mod server;
 mod test;
 mod tidy;
@@ -49,6 +50,8 @@ enum Task {
     ClientSuite(client_suite::Options),
     /// Replay everything on a version that nobody has looked at yet, and say what has to be done about it
     NewServer(new_server::Options),
+    /// Check the map from sources to scenarios, and whether what changed since a commit was reviewed
+    Review(review::Options),
     /// Write down the checksums of the servers to compare with; needs a network
     Checksums(checksums::Options),
 }
@@ -72,6 +75,7 @@ fn main() -> anyhow::Result<ExitCode> {
         Task::Crossed(options) => crossed::run(&workspace, &options),
         Task::ClientSuite(options) => client_suite::run(&workspace, &options),
         Task::NewServer(options) => new_server::run(&workspace, &options),
+        Task::Review(options) => review::run(&workspace.root, &options),
         Task::Checksums(options) => checksums::run(&workspace, &options),
         Task::Fmt => {
             let formatted = workspace.cargo(&["fmt", "--all"]).status().context("cargo fmt could not be started")?.success();

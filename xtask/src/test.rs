@@ -11,7 +11,7 @@ use jetlag_conform::find::{REQUIRE_VARIABLE, VARIABLE};
 use jetlag_model::ServerVersion;
 
 use crate::command::{Profile, Workspace, watch};
-use crate::{determinism, server, tidy};
+use crate::{determinism, review, server, tidy};
 
 /// Options of `cargo xtask test`.
 #[derive(Debug, clap::Args)]
@@ -29,14 +29,16 @@ pub(crate) const STARTED_BY: &str = "run by ";
 
 type Step = fn(&Context<'_>) -> anyhow::Result<Tally>;
 
-const STEPS: [(&str, Step); 10] = [
+const STEPS: [(&str, Step); 12] = [
     ("fmt", |context| context.succeeds(&["fmt", "--all", "--check"], &[])),
     ("clippy", |context| context.succeeds(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"], &[])),
     ("test", run_tests),
     ("doctest", |context| context.counts(&["test", "--workspace", "--no-fail-fast", "--doc"])),
     ("doc", |context| context.succeeds(&["doc", "--workspace", "--no-deps"], &[("RUSTDOCFLAGS", "-D warnings")])),
     ("tidy", |context| Ok(Tally::one(tidy::check(context.workspace)? == 0))),
+    ("review", check_review_map),
     ("run", run_scenarios),
+    ("matrix", |context| context.jetlag_succeeds(&["matrix", "--check"])),
     ("determinism", |context| Ok(Tally { passed: determinism::check(context.workspace)?, ..Tally::default() })),
     ("conform", conform),
     ("programs", programs),
@@ -171,6 +173,12 @@ impl Context<'_> {
         Ok(Tally { skipped, note: server::HINT.to_owned(), ..Tally::default() })
     }
 
+    /// Whether `jetlag ARGS` succeeds.
+    fn jetlag_succeeds(&self, args: &[&str]) -> anyhow::Result<Tally> {
+        let status = self.workspace.jetlag(Profile::Release).args(args).status().context("cargo run could not be started")?;
+        Ok(Tally::one(status.success()))
+    }
+
     /// All scenarios passed, or `command` failed.
     fn all_scenarios(&self, command: &mut Command) -> anyhow::Result<Tally> {
         let status = command.status().context("cargo run could not be started")?;
@@ -189,6 +197,13 @@ fn run_tests(context: &Context<'_>) -> anyhow::Result<Tally> {
         tally.note = "the tests that start a nats-server, counted as one, had none".to_owned();
     }
     Ok(tally)
+}
+
+/// The map from sources to scenarios has no holes. Whether a change was reviewed is `cargo xtask review --base REV`'s.
+fn check_review_map(context: &Context<'_>) -> anyhow::Result<Tally> {
+    let problems = review::check(&context.workspace.root)?;
+    problems.iter().for_each(|problem| println!("docs/review.toml: {problem}"));
+    Ok(Tally::one(problems.is_empty()))
 }
 
 fn run_scenarios(context: &Context<'_>) -> anyhow::Result<Tally> {

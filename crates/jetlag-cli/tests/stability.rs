@@ -107,6 +107,18 @@ fn a_flake_is_nondeterminism_and_a_ticket() {
 }
 
 #[test]
+fn a_stable_run_after_a_flake_is_no_nondeterminism_but_the_flake_stays_listed() {
+    let directory = directory();
+    let run = ["run", "@counting.scn", "--runs", "3", "--history", "@history.jsonl"];
+    assert_eq!(jetlag(&handlers(|count| count == 1), directory.path(), &run).0, 3);
+    // The history has whole seconds.
+    std::thread::sleep(std::time::Duration::from_millis(1100));
+    assert_eq!(jetlag(&handlers(|_| false), directory.path(), &run).0, 0);
+    let (code, out, _) = jetlag(&handlers(|_| false), directory.path(), &["report", "stability", "@history.jsonl"]);
+    assert!(code == 0 && out.contains("known flaky: see the tickets") && out.contains("1 of 6 runs differ"), "{out}");
+}
+
+#[test]
 fn a_broken_history_is_told_before_anything_runs() {
     let directory = directory();
     std::fs::write(directory.path().join("history.jsonl"), "{\"schema\":\"jetlag-trace/1\"}\n").expect("a file can be written");

@@ -9,6 +9,7 @@ pub mod diff;
 pub mod history;
 pub mod junit;
 pub mod matrix;
+pub mod review;
 mod shell;
 pub mod stability;
 

@@ -44,6 +44,13 @@ pub struct Stability {
     pub trend: Vec<Day>,
 }
 
+impl Stability {
+    /// Whether the last run of the suite flaked.
+    pub fn flaked_last(&self) -> bool {
+        self.last_flake.as_ref().is_some_and(|flake| flake.date == self.to)
+    }
+}
+
 /// The runs of one day.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Day {
