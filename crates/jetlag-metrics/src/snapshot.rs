@@ -58,7 +58,7 @@ impl Snapshot {
 
     /// The sum over the series of one metric that have these labels, whatever others they have.
     pub fn sum(&self, name: &str, labels: &Labels) -> f64 {
-        self.of(name).filter(|(series, _)| series.labels.include(labels)).map(|(_, value)| value).sum()
+        self.of(name).filter(|(series, _)| series.labels.include(labels)).fold(0.0, |sum, (_, value)| sum + value)
     }
 
     /// How many series there are.

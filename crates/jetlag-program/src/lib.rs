@@ -28,6 +28,8 @@ const UNIT: Duration = Duration::from_secs(6);
 /// The words of the language that no program uses, with the reason. A test compares this with what is drawn.
 pub const LEFT_OUT: &[(&[&str], &str)] = &[
     (&["check"], "looks at what a real server does not show"),
+    (&["expect metric", "expect no-other-metric"], "adds up what the transcripts show already, or what a real server does not show"),
+    (&["expect alert", "expect no-alert"], "is for Prometheus to judge"),
     (
         &[
             "restart",

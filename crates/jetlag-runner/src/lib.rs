@@ -5,6 +5,7 @@
 
 mod api;
 mod checks;
+mod expect;
 mod outcome;
 mod perform;
 mod registry;
@@ -14,6 +15,7 @@ mod suite;
 mod transcript;
 mod translate;
 
+pub use expect::{AlertExpectation, ExpectationReport};
 pub use jetlag_core::{VersionRule, version_rules};
 pub use outcome::{CheckReport, Failure, Mismatch, Outcome, StepRun, Verdict};
 pub use registry::{Registry, RegistryError};

@@ -8,6 +8,8 @@ use jetlag_model::{Duration, Time};
 use jetlag_scenario::CheckName;
 use jetlag_trace::{Digest, Trace};
 
+use crate::{AlertExpectation, ExpectationReport};
+
 /// The verdict of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
@@ -82,6 +84,15 @@ pub enum Failure {
         /// How often it was asked and acted.
         report: Report,
     },
+    /// A metric is not what is expected of it.
+    Expectation {
+        /// The line of the `expect` command.
+        line: usize,
+        /// What was wrong.
+        message: String,
+    },
+    /// The metrics break their contract.
+    Contract(String),
     /// The scenario has neither transcript nor check.
     NothingExpected,
 }
@@ -91,8 +102,11 @@ impl Failure {
     pub fn line(&self) -> usize {
         match self {
             Failure::Transcript(mismatch) => mismatch.line,
-            Failure::Step { line, .. } | Failure::Check { line, .. } | Failure::RuleNeverFired { line, .. } => *line,
-            Failure::NothingExpected => 0,
+            Failure::Step { line, .. }
+            | Failure::Check { line, .. }
+            | Failure::Expectation { line, .. }
+            | Failure::RuleNeverFired { line, .. } => *line,
+            Failure::Contract(_) | Failure::NothingExpected => 0,
         }
     }
 }
@@ -101,7 +115,8 @@ impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Failure::Transcript(_) => f.write_str("the transcript is not what came"),
-            Failure::Step { message, .. } => f.write_str(message),
+            Failure::Step { message, .. } | Failure::Expectation { message, .. } => f.write_str(message),
+            Failure::Contract(message) => write!(f, "the metrics break their contract: {message}"),
             Failure::Check { name, message, .. } => write!(f, "check {}: {message}", name.as_str()),
             Failure::RuleNeverFired { report, .. } => {
                 let Report { id, evaluated, matched, .. } = report;
@@ -157,6 +172,10 @@ pub struct Outcome {
     pub steps: Vec<StepRun>,
     /// What the checks said, in order.
     pub checks: Vec<CheckReport>,
+    /// What became of expectations of metrics, in order.
+    pub expectations: Vec<ExpectationReport>,
+    /// The alerts that must, or must not, fire, in order. They are not judged by a run.
+    pub alerts: Vec<AlertExpectation>,
     /// How much time went by in the run.
     pub virtual_time: Duration,
     /// Deliveries that clients got.

@@ -91,6 +91,7 @@ impl<B: Backend> Run<'_, B> {
                 return Ok(Done::Timed);
             }
             Command::Check(check) => self.check(step, check)?,
+            Command::Expect(expect) => self.expect(step, expect),
         }
         Ok(Done::Issued)
     }

@@ -1,15 +1,18 @@
 //! One run of one scenario: step by step on a world, then transcripts, rules and checks are judged.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use jetlag_core::CoreConfig;
 use jetlag_fault::RuleId;
+use jetlag_metrics::Contract;
 use jetlag_model::{ServerVersion, Time};
-use jetlag_scenario::{AckCommand, AckVerb, Check, Command, Mode, SCRIPT, Scenario, Step};
+use jetlag_scenario::{AckCommand, AckVerb, Check, Command, Expect, Mode, SCRIPT, Scenario, Step};
 use jetlag_sim::{Backend, Simulated, World, WorldError};
 use jetlag_trace::{Key, Kind, Place, Record, line};
 
 use crate::checks::{self, Finding, Observed};
+use crate::expect::Ledger;
 use crate::transcript::{push_line, shown};
 use crate::{CheckReport, Failure, Mismatch, Outcome, Registry, StepRun, Verdict};
 
@@ -24,14 +27,23 @@ pub struct RunOptions {
     pub flipped: Option<jetlag_core::Rule>,
     /// The handlers that workers can name.
     pub registry: Registry,
+    /// What metrics there may be.
+    pub contract: Arc<Contract>,
     /// Whether checks are evaluated. A server that does not show its inside can not be checked; there, a check says `ok` unseen.
     pub evaluate_checks: bool,
 }
 
 impl Default for RunOptions {
-    /// The scenario's own seed, the newest version, the shipped handlers, and checks.
+    /// The scenario's own seed, the newest version, the shipped handlers and contract, and checks.
     fn default() -> RunOptions {
-        RunOptions { seed: None, version: ServerVersion::NEWEST, flipped: None, registry: Registry::new(), evaluate_checks: true }
+        RunOptions {
+            seed: None,
+            version: ServerVersion::NEWEST,
+            flipped: None,
+            registry: Registry::new(),
+            contract: Arc::new(Contract::shipped().clone()),
+            evaluate_checks: true,
+        }
     }
 }
 
@@ -101,6 +113,7 @@ pub fn run_on<B: Backend>(backend: B, scenario: &Scenario, options: &RunOptions,
         failures: Vec::new(),
         checks: Vec::new(),
         rule_lines: BTreeMap::new(),
+        ledger: Ledger::default(),
     };
     if scenario.header.server.as_ref().is_some_and(|range| !range.contains(options.version)) {
         return run.finish(Some(Verdict::Skip));
@@ -121,6 +134,7 @@ pub(crate) struct Run<'r, B: Backend> {
     failures: Vec<Failure>,
     checks: Vec<CheckReport>,
     pub(crate) rule_lines: BTreeMap<RuleId, usize>,
+    pub(crate) ledger: Ledger,
 }
 
 /// What came of a step, apart from records.
@@ -152,6 +166,9 @@ impl<B: Backend> Run<'_, B> {
 
     /// Carries out one step, and judges whether it ended as it says it must.
     fn step(&mut self, place: StepPlace, step: &Step) -> Result<(), WorldError> {
+        if !matches!(step.command, Command::Expect(_)) {
+            self.ledger.end_row();
+        }
         let first = self.world.trace().records().len();
         let mut command = Record::new(self.world.now(), Place::Script, Kind::Command).with(Key::Text, first_line(step));
         if let Command::Ack(AckCommand { verb: verb @ (AckVerb::Ack | AckVerb::Term { .. }), .. }) = &step.command {
@@ -220,6 +237,15 @@ impl<B: Backend> Run<'_, B> {
         Ok(())
     }
 
+    pub(crate) fn fail(&mut self, failure: Failure) {
+        self.failures.push(failure);
+    }
+
+    /// The instant at which the script stands.
+    pub(crate) fn script_now(&self) -> Time {
+        self.script
+    }
+
     /// The line of the step during which a record was made.
     fn line_of(&self, n: u64) -> Option<usize> {
         let n = usize::try_from(n).ok()?;
@@ -259,6 +285,7 @@ impl<B: Backend> Run<'_, B> {
         }
         if verdict.is_none() {
             self.judge_rules(&rules);
+            self.failures.extend(self.ledger.violations(self.world.trace().records(), &self.options.contract));
             if expects_nothing(self.scenario) {
                 self.failures.push(Failure::NothingExpected);
             }
@@ -275,6 +302,8 @@ impl<B: Backend> Run<'_, B> {
             blocks,
             steps: self.steps,
             checks: self.checks,
+            expectations: self.ledger.reports,
+            alerts: self.ledger.alerts,
             virtual_time: self.world.now().since_start(),
             deliveries: deliveries.len() as u64,
             redeliveries: deliveries.iter().filter(|delivery| delivery.delivery_count().0 > 1).count() as u64,
@@ -316,7 +345,12 @@ fn is_refusal(record: &Record, step: &Step) -> bool {
 
 /// Whether a file could not fail whatever came.
 fn expects_nothing(scenario: &Scenario) -> bool {
-    let is_check = |step: &Step| matches!(step.command, Command::Check(_));
+    let is_metric = |expect: &Expect| !matches!(expect, Expect::Alert(_));
+    let is_check = |step: &Step| match &step.command {
+        Command::Check(_) => true,
+        Command::Expect(expect) => is_metric(expect),
+        _ => false,
+    };
     scenario
         .blocks
         .iter()

@@ -100,18 +100,21 @@ impl ScenarioFile {
         let bad = |diagnostics| Unreadable::Bad { text: String::from_utf8_lossy(&bytes).into_owned(), diagnostics };
         let scenario = jetlag_scenario::parse_bytes(&bytes).map_err(bad)?;
         let text = String::from_utf8_lossy(&bytes).into_owned();
-        let problems = options.registry.problems(&scenario);
+        let handlers = options.registry.problems(&scenario).into_iter();
+        let handlers = handlers.map(|(span, error)| (span, error.to_string(), "this handler can not be had"));
+        let metrics = crate::expect::problems(&scenario, &options.contract).into_iter();
+        let problems: Vec<_> = handlers.chain(metrics.map(|(span, problem)| (span, problem, "this can not be expected"))).collect();
         if problems.is_empty() {
             return Ok(ScenarioFile { path: path.to_owned(), text, scenario });
         }
-        let diagnostics = problems.into_iter().map(|(span, error)| {
+        let diagnostics = problems.into_iter().map(|(span, message, label)| {
             let line_start = text[..span.start].rfind('\n').map_or(0, |newline| newline + 1);
             Diagnostic {
                 span: span.range(),
                 line: span.line,
                 column: text[line_start..span.start].chars().count() + 1,
-                message: error.to_string(),
-                label: "this handler can not be had".to_owned(),
+                message,
+                label: label.to_owned(),
                 help: None,
             }
         });

@@ -4,7 +4,7 @@ use jetlag_fault::LostTail;
 use jetlag_model::{DeliveryCount, Duration, Payload, StreamSeq};
 
 use crate::words::words;
-use crate::{FaultSpec, Name, Settings, Span, WorkerCommand};
+use crate::{Expect, FaultSpec, Name, Settings, Span, WorkerCommand};
 
 /// What a step does.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -65,6 +65,8 @@ pub enum Command {
     Settle,
     /// `check NAME...`
     Check(Check),
+    /// `expect ...`: metrics and alerts
+    Expect(Expect),
 }
 
 /// `stream NAME key=value...`

@@ -13,6 +13,7 @@ mod args;
 mod bless;
 mod command;
 mod diagnostic;
+mod expect;
 mod fault;
 mod lex;
 mod parse;
@@ -32,6 +33,7 @@ pub use command::{
     DeleteStream, DeliveryRef, Fetch, Info, Kill, Publish, Purge, Request, Restart, StreamCommand, Subscribe, Unsubscribe,
 };
 pub use diagnostic::Diagnostic;
+pub use expect::{Amount, Expect, ExpectAlert, ExpectMetric, Wanted};
 pub use fault::FaultSpec;
 pub use parse::{parse, parse_bytes, parse_faults};
 pub use print::format;

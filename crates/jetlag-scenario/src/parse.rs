@@ -1,5 +1,6 @@
 //! A file's text into a scenario: header, blocks, transcripts. Single lines are read in the modules below.
 
+mod expect;
 mod fault;
 pub(crate) mod header;
 mod step;

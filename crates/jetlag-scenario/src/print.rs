@@ -8,8 +8,9 @@ use jetlag_model::Duration;
 use crate::lex::{Positional, Quoted, Value};
 use crate::parse::worker::is_duration;
 use crate::{
-    AckCommand, AckVerb, Action, ActionKind, Advance, Block, Command, Conform, ConsumerPath, DeliveryRef, Diagnostic, FaultSpec, Fetch,
-    HandlerOption, Header, Info, Kill, Mode, Name, Publish, Scenario, SettingValue, Settings, Step, Transcript, WorkerCommand, WorkerRule,
+    AckCommand, AckVerb, Action, ActionKind, Advance, Block, Command, Conform, ConsumerPath, DeliveryRef, Diagnostic, Expect, FaultSpec,
+    Fetch, HandlerOption, Header, Info, Kill, Mode, Name, Publish, Scenario, SettingValue, Settings, Step, Transcript, WorkerCommand,
+    WorkerRule,
 };
 
 /// The canonical form of a scenario's text.
@@ -179,6 +180,7 @@ impl Display for Command {
             Command::Clear(name) | Command::Stop(name) => write!(f, " {name}"),
             Command::Advance(Advance::By(by)) => write!(f, " {by}"),
             Command::Advance(Advance::To(to)) => write!(f, " to start+{to}"),
+            Command::Expect(expect) => expect.fmt(f),
             Command::Check(check) => check.names.iter().try_for_each(|name| write!(f, " {}", name.as_str())),
             Command::Disconnect | Command::Reconnect | Command::Crash | Command::Settle => Ok(()),
         }
@@ -223,6 +225,15 @@ impl Command {
             Command::Advance(_) => "advance",
             Command::Settle => "settle",
             Command::Check(_) => "check",
+            Command::Expect(Expect::Metric(_)) => "expect metric",
+            Command::Expect(Expect::NoOtherMetric(_)) => "expect no-other-metric",
+            Command::Expect(Expect::Alert(alert)) => {
+                if alert.fires {
+                    "expect alert"
+                } else {
+                    "expect no-alert"
+                }
+            }
         }
     }
 
@@ -384,6 +395,23 @@ fn fault_effect(f: &mut Formatter<'_>, effect: &Effect) -> fmt::Result {
 fn lost_tail(f: &mut Formatter<'_>, LostTail { messages, state }: LostTail) -> fmt::Result {
     option(f, "lost", (messages != Lost::Nothing).then_some(messages))?;
     option(f, "lost-state", (state != messages).then_some(state))
+}
+
+impl Display for Expect {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let labels = match self {
+            Expect::Metric(metric) => {
+                write!(f, " {} {}", metric.name, metric.wanted)?;
+                &metric.labels
+            }
+            Expect::NoOtherMetric(of) => return of.iter().try_for_each(|of| write!(f, " {of}")),
+            Expect::Alert(alert) => {
+                write!(f, " {}", alert.name)?;
+                &alert.labels
+            }
+        };
+        labels.iter().try_for_each(|(label, value)| text_option(f, label, Some(value)))
+    }
 }
 
 impl Display for WorkerCommand {

@@ -83,7 +83,8 @@ fn command(command: &mut Command, visit: &mut dyn FnMut(&mut Duration)) {
         | Command::Clear(_)
         | Command::Stop(_)
         | Command::Settle
-        | Command::Check(_) => {}
+        | Command::Check(_)
+        | Command::Expect(_) => {}
     }
 }
 

@@ -46,6 +46,10 @@ const SHORTEST: &[&str] = &[
     "advance 1s",
     "settle",
     "check idle",
+    "expect metric m_total +1",
+    "expect no-other-metric",
+    "expect alert A",
+    "expect no-alert A",
 ];
 
 /// All words: a command such as `publish`, and with it each of its options and flags, such as `publish id`.

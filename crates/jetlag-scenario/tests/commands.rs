@@ -3,9 +3,9 @@
 use jetlag_fault::{CrossingKind, Cycle, Effect, Lost, LostTail, Match, Occurrence, Partition, Probability, When};
 use jetlag_model::{DeliveryCount, Duration, StreamSeq, Subject};
 use jetlag_scenario::{
-    AckCommand, AckVerb, Action, ActionKind, Advance, Check, CheckName, ClientCommand, Command, Comparison, Conform, ConsumerPath,
-    CountCondition, DeliveryRef, Fetch, Info, Kill, Mode, Publish, Purge, Request, Scenario, SettingValue, Step, Subscribe, WorkerMatch,
-    format, parse,
+    AckCommand, AckVerb, Action, ActionKind, Advance, Amount, Check, CheckName, ClientCommand, Command, Comparison, Conform, ConsumerPath,
+    CountCondition, DeliveryRef, Expect, ExpectAlert, ExpectMetric, Fetch, Info, Kill, Mode, Publish, Purge, Request, Scenario,
+    SettingValue, Step, Subscribe, Wanted, WorkerMatch, format, parse,
 };
 
 fn secs(s: i64) -> Duration {
@@ -186,6 +186,17 @@ fn commands_carry_what_is_written() {
     assert_eq!(command("advance to start+1m"), Command::Advance(Advance::To(secs(60))));
     let check = Check { names: vec![CheckName::Idle, CheckName::AckFloor] };
     assert_eq!(command("check idle ack-floor"), Command::Check(check));
+    let labels = vec![("state".to_owned(), "connected".to_owned()), ("reason".to_owned(), "a b".to_owned())];
+    let metric = |wanted, labels| Command::Expect(Expect::Metric(ExpectMetric { name: "m_total".into(), wanted, labels }));
+    assert_eq!(command("expect metric m_total +2"), metric(Wanted::Change(Amount::from(2)), vec![]));
+    assert_eq!(command("expect metric m_total state=connected -1 reason=\"a b\""), metric(Wanted::Change(Amount::from(-1)), labels));
+    assert_eq!(command("expect metric m_total 0.5"), metric(Wanted::Value(Amount::from_thousandths(500)), vec![]));
+    assert_eq!(command("expect no-other-metric"), Command::Expect(Expect::NoOtherMetric(None)));
+    assert_eq!(command("expect no-other-metric router_*"), Command::Expect(Expect::NoOtherMetric(Some("router_*".into()))));
+    let labels = vec![("severity".to_owned(), "critical".to_owned())];
+    let alert = |name: &str, fires, labels| Command::Expect(Expect::Alert(ExpectAlert { name: name.into(), fires, labels }));
+    assert_eq!(command("expect alert Down severity=critical"), alert("Down", true, labels));
+    assert_eq!(command("expect no-alert Down"), alert("Down", false, vec![]));
     let body = Some("{\n  \"a\": 1\n}".into());
     assert_eq!(command("request a\n    {\n      \"a\": 1\n    }"), Command::Request(Request { subject: "a".into(), body }));
     let kill = |messages, state| Command::Kill(Kill { downtime: None, lost: LostTail { messages, state } });

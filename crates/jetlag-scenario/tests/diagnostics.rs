@@ -351,3 +351,25 @@ fn a_diagnostic_prints_in_one_line() {
     let found = parse("title: t\n\npubish a \"\"\n----\n").expect_err("a misspelt command");
     assert_eq!(found[0].to_string(), "3:1: no command `pubish` (did you mean `publish`?)");
 }
+
+#[test]
+fn expectations() {
+    for (text, message, help) in [
+        ("expect⟦⟧", "`expect` needs metric or no-other-metric or alert or no-alert", ""),
+        ("expect ⟦metrics⟧ a_total +1", "no command `expect metrics`", "did you mean `metric`?"),
+        ("expect metric⟦⟧", "`expect metric` needs a metric's name", ""),
+        ("expect metric a_total⟦⟧", "needs a change such as +2, or a value such as 2", ""),
+        ("expect metric a_total ⟦twice⟧", "`twice` is neither a change nor a value", "a sign says by how much"),
+        ("expect metric a_total ⟦1.0005⟧", "`1.0005` is neither", "three decimal places"),
+        ("expect metric ⟦a-b⟧ +1", "`a-b` is no name of a metric", "letters, digits and `_`"),
+        ("expect metric a_total +1 ⟦x-y⟧=1", "`x-y` is no label", "write x_y"),
+        ("expect metric a_total +1 x=1 ⟦x=2⟧", "`x` is given twice", "keep one"),
+        ("expect metric a_total +1 ⟦more⟧", "`expect metric` has no argument `more`", ""),
+        ("expect no-other-metric ⟦a*b⟧", "`a*b` is no name", "letters, digits"),
+        ("expect alert⟦⟧", "`expect alert` needs an alert's name", ""),
+        ("⟦w1⟧: expect alert A", "`expect` is not done by a client", "leave `w1:` out"),
+        ("!⟦expect⟧ alert A", "`expect` is never refused", "leave the `!` out"),
+    ] {
+        assert_in_block(text, message, help);
+    }
+}

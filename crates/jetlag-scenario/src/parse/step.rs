@@ -9,8 +9,8 @@ use crate::lex::{Lexed, Line, Token, Word, lex};
 use crate::settings::{self, Shape};
 use crate::{
     AckCommand, AckVerb, Advance, Check, CheckName, ClientCommand, Command, ConsumerCommand, DeleteConsumer, DeleteMessage, DeleteStream,
-    Fetch, Info, Kill, Mode, Name, Publish, Purge, Request, Restart, Setting, SettingValue, Settings, Span, Step, StreamCommand, Subscribe,
-    Unsubscribe,
+    Expect, Fetch, Info, Kill, Mode, Name, Publish, Purge, Request, Restart, Setting, SettingValue, Settings, Span, Step, StreamCommand,
+    Subscribe, Unsubscribe,
 };
 
 /// The words a command begins with.
@@ -44,6 +44,7 @@ const COMMANDS: &[&str] = &[
     "advance",
     "settle",
     "check",
+    "expect",
 ];
 
 /// Reads a step. `body` are the indented lines below the command's. `None`, and a diagnostic, if something is wrong.
@@ -172,7 +173,8 @@ fn can_be_refused(command: &Command) -> bool {
         | C::Ack(_)
         | C::Subscribe(_)
         | C::Request(_)
-        | C::Check(_) => true,
+        | C::Check(_)
+        | C::Expect(Expect::Metric(_) | Expect::NoOtherMetric(_)) => true,
         C::Unsubscribe(_)
         | C::Client(_)
         | C::Disconnect
@@ -185,7 +187,8 @@ fn can_be_refused(command: &Command) -> bool {
         | C::Worker(_)
         | C::Stop(_)
         | C::Advance(_)
-        | C::Settle => false,
+        | C::Settle
+        | C::Expect(Expect::Alert(_)) => false,
     }
 }
 
@@ -254,7 +257,8 @@ fn command(word: &str, mut args: Args<'_, '_>, body: &[Line<'_>]) -> Option<Comm
         "stop" => Command::Stop(args.identifier("a worker's name")?),
         "advance" => Command::Advance(advance(&mut args)?),
         "settle" => Command::Settle,
-        _ => Command::Check(check(&mut args)?),
+        "check" => Command::Check(check(&mut args)?),
+        _ => Command::Expect(super::expect::expect(&mut args)?),
     };
     args.finish();
     Some(command)
@@ -269,8 +273,8 @@ fn no_body(word: &str, body: &[Line<'_>], report: &mut Report<'_>) {
     }
 }
 
-/// The word after `update` or `delete`.
-fn second_word(args: &mut Args<'_, '_>, known: &[&'static str]) -> Option<&'static str> {
+/// The word after `update`, `delete` or `expect`.
+pub(super) fn second_word(args: &mut Args<'_, '_>, known: &[&'static str]) -> Option<&'static str> {
     let word = args.word(&known.join(" or "))?;
     let text = String::from_utf8_lossy(&word.bytes);
     let found = known.iter().find(|known| **known == text);

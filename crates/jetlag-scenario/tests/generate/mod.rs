@@ -7,11 +7,11 @@ use jetlag_fault::{
 };
 use jetlag_model::{DeliveryCount, Duration, Payload, StreamSeq, Subject};
 use jetlag_scenario::{
-    AckCommand, AckVerb, Action, ActionKind, Advance, Block, Check, CheckName, ClientCommand, Command, Comparison, Conform,
-    ConsumerCommand, ConsumerPath, CountCondition, DeleteConsumer, DeleteMessage, DeleteStream, DeliveryRef, FaultSpec, Fetch,
-    HandlerOption, Header, Info, Kill, KnownDifference, Mode, Name, Publish, Purge, Request, Restart, SCRIPT, Scenario, Setting,
-    SettingValue, Settings, Span, Step, StreamCommand, Subscribe, Transcript, Unsubscribe, VersionCondition, WorkerCommand, WorkerMatch,
-    WorkerRule,
+    AckCommand, AckVerb, Action, ActionKind, Advance, Amount, Block, Check, CheckName, ClientCommand, Command, Comparison, Conform,
+    ConsumerCommand, ConsumerPath, CountCondition, DeleteConsumer, DeleteMessage, DeleteStream, DeliveryRef, Expect, ExpectAlert,
+    ExpectMetric, FaultSpec, Fetch, HandlerOption, Header, Info, Kill, KnownDifference, Mode, Name, Publish, Purge, Request, Restart,
+    SCRIPT, Scenario, Setting, SettingValue, Settings, Span, Step, StreamCommand, Subscribe, Transcript, Unsubscribe, VersionCondition,
+    Wanted, WorkerCommand, WorkerMatch, WorkerRule,
 };
 use proptest::collection::vec;
 use proptest::option::of;
@@ -285,6 +285,22 @@ fn fault() -> BoxedStrategy<FaultSpec> {
         .boxed()
 }
 
+fn metric() -> impl Strategy<Value = Name> {
+    "[A-Za-z_][A-Za-z0-9_]{0,6}".prop_map(|text| Name::from(&*text))
+}
+
+fn wanted() -> impl Strategy<Value = Wanted> {
+    let amount = || prop_oneof![0..9_i64, any::<i64>().prop_map(|thousandths| thousandths / 2)];
+    prop_oneof![
+        amount().prop_map(|thousandths| Wanted::Change(Amount::from_thousandths(thousandths))),
+        amount().prop_map(|thousandths| Wanted::Value(Amount::from_thousandths(thousandths.abs()))),
+    ]
+}
+
+fn labels() -> impl Strategy<Value = Vec<(String, String)>> {
+    vec(text(), 0..3).prop_map(|values| values.into_iter().enumerate().map(|(i, value)| (format!("label_{i}"), value)).collect())
+}
+
 fn action() -> BoxedStrategy<Action> {
     let kind = prop_oneof![
         Just(ActionKind::Ack),
@@ -373,6 +389,12 @@ fn command() -> BoxedStrategy<Command> {
         client.prop_map(Command::Client),
         select(vec![Command::Disconnect, Command::Reconnect, Command::Crash, Command::Settle]),
     ];
+    let expect = prop_oneof![
+        (metric(), wanted(), labels()).prop_map(|(name, wanted, labels)| Expect::Metric(ExpectMetric { name, wanted, labels })),
+        of((metric(), any::<bool>()).prop_map(|(name, whole)| if whole { name } else { Name::from(&*format!("{name}*")) }))
+            .prop_map(Expect::NoOtherMetric),
+        (metric(), any::<bool>(), labels()).prop_map(|(name, fires, labels)| Expect::Alert(ExpectAlert { name, fires, labels })),
+    ];
     let world = prop_oneof![
         of(delay()).prop_map(|downtime| Command::Restart(Restart { downtime })),
         (of(delay()), lost()).prop_map(|(downtime, lost)| Command::Kill(Kill { downtime, lost })),
@@ -384,7 +406,7 @@ fn command() -> BoxedStrategy<Command> {
         delay().prop_map(|to| Command::Advance(Advance::To(to))),
         subsequence(CheckName::ALL, 1..=8).prop_map(|names| Command::Check(Check { names })),
     ];
-    prop_oneof![manage, traffic, world].boxed()
+    prop_oneof![3 => manage, 3 => traffic, 3 => world, 1 => expect.prop_map(Command::Expect)].boxed()
 }
 
 fn step() -> BoxedStrategy<Step> {
