@@ -244,12 +244,16 @@ const COMMANDS: &[(&str, &str)] = &[
     ("advance", "advance 1s"),
     ("settle", "settle"),
     ("check", "check idle"),
+    ("expect metric", "expect metric m_total +1"),
+    ("expect no-other-metric", "expect no-other-metric"),
+    ("expect alert", "expect alert A"),
+    ("expect no-alert", "expect no-alert A"),
 ];
 
 #[test]
 fn the_page_knows_all_commands_and_their_options() {
     let mut commands = known(NONSENSE);
-    for verb in ["update", "delete"] {
+    for verb in ["update", "delete", "expect"] {
         assert!(commands.remove(verb));
         commands.extend(known(&format!("{verb} {NONSENSE} S")).iter().map(|what| format!("{verb} {what}")));
     }

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use jetlag_metrics::Contract;
 use jetlag_model::{ServerVersion, Time};
 use jetlag_runner::{Failure, Outcome, RunOptions, ScenarioFile, Verdict, bless_file, find_files, run_files, run_simulated};
 use jetlag_scenario::{CheckName, parse};
@@ -184,4 +185,70 @@ fn tempfile() -> PathBuf {
     let directory = std::env::temp_dir().join(format!("jetlag-runner-{}", std::process::id()));
     std::fs::create_dir_all(&directory).unwrap();
     directory
+}
+
+#[test]
+fn a_metric_is_exactly_what_is_expected_of_it() {
+    let before = "(p: publish s.1 \"a\" count=2)\n(w: fetch S/C batch=2)\n(w: nak 1)\n(w: fetch S/C)\n";
+    for (expected, said, failures) in [
+        ("expect metric jetlag_redelivery_total +1 cause=nak\nexpect metric jetlag_redelivery_total 1", "ok", vec![]),
+        ("expect metric jetlag_deliveries_total +3 stream=S\nexpect metric jetlag_deliveries_total +0 stream=T", "ok", vec![]),
+        (
+            "expect metric jetlag_redelivery_total +2 stream=S",
+            "expect metric jetlag_redelivery_total +2 stream=S: failed",
+            vec!["it changed by +1, from 0 to 1; there are jetlag_redelivery_total{cause=\"nak\",consumer=\"C\",stream=\"S\"} 1"],
+        ),
+        ("!expect metric jetlag_redelivery_total +2", "expect metric jetlag_redelivery_total +2: failed", vec![]),
+        ("!expect metric jetlag_redelivery_total +1", "ok", vec!["it must be refused"]),
+        ("expect metric jetlag_terms_total 1", "expect metric jetlag_terms_total 1: failed", vec!["it is 0; it has no series"]),
+        (
+            "expect metric jetlag_naks_total +1\nexpect no-other-metric jetlag_naks_total\nexpect no-other-metric jetlag_terms*",
+            "ok",
+            vec![],
+        ),
+        (
+            "expect no-other-metric jetlag_n*",
+            "expect no-other-metric jetlag_n*: failed",
+            vec!["more has changed: jetlag_naks_total{consumer=\"C\",stream=\"S\"} +1"],
+        ),
+        // What is named does not count as something else, and the next row of expectations begins where this one stood.
+        (
+            "expect metric jetlag_naks_total +1\nexpect no-other-metric jetlag_n*\nadvance 1s\nexpect metric jetlag_naks_total +0\nexpect no-other-metric",
+            "ok",
+            vec![],
+        ),
+        // A row that is interrupted by an alert goes on.
+        ("expect metric jetlag_naks_total +1\nexpect alert A\nexpect no-other-metric jetlag_n*", "ok", vec![]),
+    ] {
+        let outcome = run(&scenario(&format!("{before}{expected}\n----\n{said}\n")));
+        let found: Vec<_> = messages(&outcome);
+        assert_eq!(found.len(), failures.len(), "{expected}\n{found:#?}");
+        for (found, failure) in found.iter().zip(&failures) {
+            assert!(found.contains(failure), "{found}\nlacks: {failure}");
+        }
+    }
+}
+
+#[test]
+fn the_contract_is_checked_in_every_run() {
+    let router = scenario(
+        "(p: publish s.1 \"a\" header=tenant_id:acme)\n(worker r S/C handler=router)\n(stop r)\ncheck idle\n----\ncheck idle: ok\n",
+    );
+    let spec = |from: &str, to: &str| {
+        let text = include_str!("../../jetlag-metrics/contract.toml");
+        assert!(text.contains(from), "{from}");
+        RunOptions { contract: std::sync::Arc::new(Contract::parse(&text.replace(from, to)).expect(to)), ..RunOptions::default() }
+    };
+    for (options, failure) in [
+        (RunOptions::default(), None),
+        (spec("name = \"router_nats_ack_total\"", "name = \"acks_total\""), Some("router_nats_ack_total is not in the contract")),
+        (spec("required = [\"state\"]", "required = [\"status\"]"), Some("the contract knows no label state of this metric")),
+        (spec("required = [\"state\"]", "required = [\"state\", \"instance\"]"), Some("the label instance is required")),
+        (spec("max_series = 2000", "max_series = 0"), Some("jetlag_got_total has 1 series, and may have 0")),
+    ] {
+        let outcome = run_simulated(&parse(&router).expect(&router), &options);
+        let found = messages(&outcome);
+        assert_eq!(outcome.verdict == Verdict::Pass, failure.is_none(), "{found:?}");
+        assert!(failure.is_none_or(|failure| found.iter().any(|found| found.contains(failure))), "{found:?} lacks {failure:?}");
+    }
 }

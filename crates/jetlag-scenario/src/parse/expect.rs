@@ -43,7 +43,8 @@ fn named(args: &mut Args<'_, '_>, what: &str) -> Option<Name> {
 /// The whole `name`, if `part` of it could be the name of a metric.
 fn judged(args: &mut Args<'_, '_>, part: &str, name: &Name) -> Option<Name> {
     let plain = |c: char| c.is_ascii_alphanumeric() || c == '_';
-    if part.chars().all(plain) && !part.starts_with(|c: char| c.is_ascii_digit()) && !(part.is_empty() && !name.ends_with('*')) {
+    let begins_well = !part.starts_with(|c: char| c.is_ascii_digit()) && (!part.is_empty() || name.ends_with('*'));
+    if begins_well && part.chars().all(plain) {
         return Some(name.clone());
     }
     let message = format!("`{}` is no name of a metric or an alert", name.as_str().escape_debug());
