@@ -295,7 +295,7 @@ impl Shared {
 /// The thread that reads.
 struct Reader {
     stream: TcpStream,
-    decoder: Decoder<ServerFrame>,
+    decoder: Decoder,
     shared: Arc<Shared>,
     tag: ConnectionTag,
     arrivals: Sender<Arrival>,
@@ -378,7 +378,7 @@ impl Reader {
 struct Handshake {
     addr: SocketAddr,
     stream: TcpStream,
-    decoder: Decoder<ServerFrame>,
+    decoder: Decoder,
     deadline: Instant,
 }
 
@@ -396,10 +396,7 @@ impl Handshake {
     }
 
     #[expect(clippy::type_complexity, reason = "the parts of a connection, for the one caller")]
-    fn run(
-        mut self,
-        options: &ConnectOptions,
-    ) -> Result<(TcpStream, Decoder<ServerFrame>, ServerInfo, Vec<(Instant, ServerFrame)>), ConnectionError> {
+    fn run(mut self, options: &ConnectOptions) -> Result<(TcpStream, Decoder, ServerInfo, Vec<(Instant, ServerFrame)>), ConnectionError> {
         let info = match self.next("send INFO")? {
             ServerFrame::Info(info) => *info,
             ServerFrame::Err(text) => return Err(self.closed(Some(text))),

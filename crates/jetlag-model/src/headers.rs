@@ -41,12 +41,17 @@ impl Headers {
         (block.starts_with(PROLOGUE.as_bytes()) && block.ends_with(b"\r\n\r\n")).then(|| Headers(block.into()))
     }
 
+    /// Takes whatever a client announced as headers: servers pass it on without a look.
+    pub fn from_bytes(block: &[u8]) -> Headers {
+        Headers(block.into())
+    }
+
     /// The same block with one more field at its end.
     #[must_use]
     pub fn with(&self, name: &str, value: &str) -> Headers {
         let mut field = String::new();
         push_field(&mut field, name, value);
-        let mut block = self.0[..self.0.len() - 2].to_vec();
+        let mut block = self.0.strip_suffix(b"\r\n").unwrap_or(&self.0).to_vec();
         block.extend_from_slice(field.as_bytes());
         block.extend_from_slice(b"\r\n");
         Headers(block.into())
@@ -79,7 +84,7 @@ impl Headers {
     }
 
     fn lines(&self) -> impl Iterator<Item = &[u8]> {
-        let body = &self.0[..self.0.len() - 4];
+        let body = self.0.strip_suffix(b"\r\n\r\n").unwrap_or(&self.0);
         let mut rest = Some(body);
         std::iter::from_fn(move || {
             let current = rest?;
@@ -128,5 +133,16 @@ mod tests {
         assert_eq!(Headers::from_block(b"HTTP/1.1\r\n\r\n"), None);
         assert_eq!(Headers::from_block(b"NATS/1.0\r\nA: 1"), None);
         assert_eq!(Headers::from_fields([("A", "1")]).as_bytes(), b"NATS/1.0\r\nA: 1\r\n\r\n");
+    }
+
+    #[test]
+    fn what_is_no_block_is_kept_too() {
+        for bytes in [&b""[..], b"x", b"\r\n", b"ABC", b"NATS/1.0", b"NATS/1.0\r\nA: 1"] {
+            let headers = Headers::from_bytes(bytes);
+            assert_eq!(headers.as_bytes(), bytes);
+            assert_eq!(headers.status(), None);
+            assert_eq!(headers.get("A"), bytes.ends_with(b"A: 1").then_some("1"));
+            assert!(headers.with("B", "2").as_bytes().ends_with(b"B: 2\r\n\r\n"));
+        }
     }
 }

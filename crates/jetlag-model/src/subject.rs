@@ -73,12 +73,13 @@ pub fn is_valid_literal(text: &str) -> bool {
     is_valid_filter(text) && text.split('.').all(|token| token != "*" && token != ">")
 }
 
-/// Whether the literal `subject` matches `filter`.
+/// Whether the literal `subject` matches `filter`. An empty token matches nothing.
 pub fn matches(filter: &str, subject: &str) -> bool {
     let mut subject = subject.split('.');
     for wanted in filter.split('.') {
         match (wanted, subject.next()) {
-            (">", Some(_)) => return true,
+            (_, Some("")) => return false,
+            (">", Some(_)) => return subject.all(|token| !token.is_empty()),
             ("*", Some(_)) => {}
             (wanted, Some(token)) if wanted == token => {}
             _ => return false,
@@ -154,6 +155,11 @@ mod tests {
             ("a.>", "a", false),
             (">", "a", true),
             ("*.b", "a.b", true),
+            (">", "a..b", false),
+            (">", "a.", false),
+            ("a.>", "a.", false),
+            ("*.*", "a.", false),
+            ("*.*", ".a", false),
         ] {
             assert_eq!(matches(filter, subject), expected, "{filter} {subject}");
         }

@@ -190,7 +190,7 @@ impl Broker {
             max_payload: self.config.max_payload,
             max_pending: self.config.max_pending,
         };
-        let mut wire = ServerConnection::new(&info, limits);
+        let mut wire = ServerConnection::new(info, limits);
         let mut standing = Standing::New;
         if self.is_stopping {
             standing = Standing::Over;
@@ -295,17 +295,15 @@ impl Broker {
         let Some(state) = self.conns.get(&conn) else { return };
         let (namespace, may_control) = match (&state.standing, &asked) {
             (Standing::Over, _) => return,
-            (Standing::In { .. }, Asked::Connect(_)) => return,
-            (Standing::In { namespace, may_control }, _) => (namespace.clone(), *may_control),
-            (Standing::New, Asked::Connect(options)) => {
-                self.connect(conn, options);
-                return;
+            // Whoever presents itself again leaves, and comes in anew.
+            (Standing::In { .. }, Asked::Connect) => {
+                self.over(conn);
+                return self.connect(conn, true);
             }
-            // Who sends something before CONNECT gets what a client without options gets.
+            (Standing::In { namespace, may_control }, _) => (namespace.clone(), *may_control),
+            (Standing::New, Asked::Connect) => return self.connect(conn, true),
             (Standing::New, _) => {
-                let options =
-                    jetlag_wire::ConnectOptions { headers: false, no_responders: false, ..jetlag_wire::ConnectOptions::default() };
-                self.connect(conn, &options);
+                self.connect(conn, false);
                 match self.conns.get(&conn).map(|state| &state.standing) {
                     Some(Standing::In { namespace, may_control }) => (namespace.clone(), *may_control),
                     _ => return,
@@ -313,7 +311,7 @@ impl Broker {
             }
         };
         let frame = match asked {
-            Asked::Connect(_) => return,
+            Asked::Connect => return,
             Asked::Pong => return self.pong(conn, &namespace),
             Asked::Publish(message) => {
                 if message.subject.text().starts_with(CONTROL) {
@@ -334,14 +332,19 @@ impl Broker {
         }
     }
 
-    fn connect(&mut self, conn: ConnId, options: &jetlag_wire::ConnectOptions) {
-        let Some((namespace, may_control)) = self.config.auth.admit(options, self.config.control_token.as_deref()) else {
-            if let Some(state) = self.conns.get_mut(&conn) {
-                state.wire.refuse(Refusal::AuthorizationViolation);
-                state.standing = Standing::Over;
-            }
+    /// Lets a client in, or sends it away; `presents` says whether it sent CONNECT, or something else before it.
+    fn connect(&mut self, conn: ConnId, presents: bool) {
+        let Some(state) = self.conns.get_mut(&conn) else { return };
+        let options = state.wire.options().clone();
+        let Some((namespace, may_control)) = self.config.auth.admit(&options, self.config.control_token.as_deref()) else {
+            state.wire.refuse(Refusal::AuthorizationViolation);
+            state.standing = Standing::Over;
             return;
         };
+        if presents && !state.wire.accept() {
+            state.standing = Standing::Over;
+            return;
+        }
         let name: Arc<str> = options.name.clone().filter(|name| !name.is_empty()).unwrap_or_else(|| format!("c{conn}")).into();
         let connect = ConnectOptions { echo: options.echo, headers: options.headers, no_responders: options.no_responders };
         self.place(&namespace);

@@ -1,10 +1,8 @@
-//! What a client says, how it is written, and how it is read.
+//! What a client says, and how it is written. How a server reads it: `parser.rs`.
 
-use jetlag_model::{Address, Headers, Message, Sid};
+use jetlag_model::{Message, Sid};
 
-use crate::decoder::{Frame, Line};
-use crate::error::quote;
-use crate::{ConnectOptions, MAX_CONTROL_LINE, WireError};
+use crate::{ConnectOptions, WireError};
 
 /// One operation of a client.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,101 +62,6 @@ impl ClientFrame {
         }
         Ok(())
     }
-}
-
-/// A PUB or HPUB line whose payload is still to come.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PublishHead {
-    subject: String,
-    reply: Option<String>,
-    headers: Option<usize>,
-    size: usize,
-}
-
-impl Frame for ClientFrame {
-    type Head = PublishHead;
-
-    const MAX_LINE: usize = MAX_CONTROL_LINE;
-
-    fn read_line(line: &[u8]) -> Result<Line<ClientFrame>, WireError> {
-        let unknown = || WireError::UnknownOperation(quote(line));
-        let text = std::str::from_utf8(line).map_err(|_| unknown())?;
-        let text = text.trim_start_matches([' ', '\t']);
-        let (operation, rest) = text.split_once([' ', '\t']).unwrap_or((text, ""));
-        let words: Vec<&str> = rest.split([' ', '\t']).filter(|word| !word.is_empty()).collect();
-        let malformed = |operation: &'static str| WireError::Malformed { operation, line: quote(line) };
-        Ok(Line::Whole(match operation.to_ascii_uppercase().as_str() {
-            "CONNECT" => ClientFrame::Connect(
-                serde_json::from_str(rest).map_err(|error| WireError::Json { operation: "CONNECT", reason: error.to_string() })?,
-            ),
-            "PUB" => return head(None, &words).map(Line::Head).ok_or_else(|| malformed("PUB")),
-            "HPUB" => {
-                let (headers, words) = match words.as_slice() {
-                    [subject, headers, size] => (number(headers), vec![*subject, *size]),
-                    [subject, reply, headers, size] => (number(headers), vec![*subject, *reply, *size]),
-                    _ => (None, Vec::new()),
-                };
-                let headers = headers.ok_or_else(|| malformed("HPUB"))?;
-                return head(Some(headers), &words).map(Line::Head).ok_or_else(|| malformed("HPUB"));
-            }
-            "SUB" => match words.as_slice() {
-                [subject, sid] => subscribe(subject, None, sid),
-                [subject, queue, sid] => subscribe(subject, Some(queue), sid),
-                _ => None,
-            }
-            .ok_or_else(|| malformed("SUB"))?,
-            "UNSUB" => match words.as_slice() {
-                [sid] => number(sid).map(|sid| ClientFrame::Unsubscribe { sid: Sid(sid as u64), max: None }),
-                [sid, max] => number(sid)
-                    .zip(number(max))
-                    .map(|(sid, max)| ClientFrame::Unsubscribe { sid: Sid(sid as u64), max: (max > 0).then_some(max as u64) }),
-                _ => None,
-            }
-            .ok_or_else(|| malformed("UNSUB"))?,
-            "PING" => ClientFrame::Ping,
-            "PONG" => ClientFrame::Pong,
-            _ => return Err(unknown()),
-        }))
-    }
-
-    fn expected(head: &PublishHead) -> (&str, usize) {
-        (&head.subject, head.size)
-    }
-
-    fn complete(head: PublishHead, body: &[u8]) -> Result<ClientFrame, WireError> {
-        let (headers, payload) = body.split_at(head.headers.unwrap_or(0));
-        let headers = match head.headers {
-            Some(_) => Some(Headers::from_block(headers).ok_or_else(|| WireError::Headers(head.subject.clone()))?),
-            None => None,
-        };
-        let message =
-            Message { subject: Address::from(head.subject), reply: head.reply.map(Address::from), headers, payload: payload.into() };
-        Ok(ClientFrame::Publish(message))
-    }
-}
-
-fn head(headers: Option<usize>, words: &[&str]) -> Option<PublishHead> {
-    let (subject, reply, size) = match words {
-        [subject, size] => (subject, None, size),
-        [subject, reply, size] => (subject, Some(reply), size),
-        _ => return None,
-    };
-    let size = number(size)?;
-    (headers.unwrap_or(0) <= size).then(|| PublishHead {
-        subject: (*subject).to_owned(),
-        reply: reply.map(|reply| (*reply).to_owned()),
-        headers,
-        size,
-    })
-}
-
-fn subscribe(subject: &str, queue: Option<&str>, sid: &str) -> Option<ClientFrame> {
-    Some(ClientFrame::Subscribe { subject: subject.to_owned(), queue: queue.map(str::to_owned), sid: Sid(number(sid)? as u64) })
-}
-
-/// Digits alone: `parse` would take a plus sign too.
-fn number(text: &str) -> Option<usize> {
-    text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok()).flatten()
 }
 
 fn publish(message: &Message, out: &mut Vec<u8>) -> Result<(), WireError> {

@@ -1,14 +1,20 @@
-//! One connection as a server sees it: bytes in, what the client asks for out; answers are collected as bytes. Sockets, time, and who hears
-//! whom are the driver's.
+//! One connection as a server sees it: bytes in, what the client asks for out; answers are collected as bytes. Sockets, time, who may come in
+//! and who hears whom are the driver's.
+//!
+//! What is answered and what ends a connection follows `server/client.go` of nats-server 2.15: an operation that is none, a line or a payload
+//! that is too long gets its -ERR, arguments that can not be read get nothing; both end the connection. What is wrong with a subject
+//! gets -ERR and ends nothing.
 
-use jetlag_model::{Message, Sid};
+use jetlag_model::{Message, Sid, is_valid_filter};
 
-use crate::{ClientFrame, ConnectOptions, Decoder, ServerInfo, WireError};
+use crate::parser::{Parser, Said};
+use crate::sids::{Sids, write_number};
+use crate::{ConnectOptions, ServerInfo, WireError};
 
 /// What a server allows one client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Bytes of one control line.
+    /// Bytes of the arguments of one control line.
     pub max_control_line: usize,
     /// Bytes of headers and payload together in one message.
     pub max_payload: usize,
@@ -19,8 +25,9 @@ pub struct Limits {
 /// What a client asks for. PING is answered by the connection itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Asked {
-    /// CONNECT.
-    Connect(Box<ConnectOptions>),
+    /// CONNECT: who it is stands in [`ServerConnection::options`]. The driver answers with [`ServerConnection::accept`] or
+    /// [`ServerConnection::refuse`]. With a second CONNECT a client leaves, and comes in again without subscriptions.
+    Connect,
     /// PUB or HPUB.
     Publish(Message),
     /// SUB.
@@ -43,7 +50,7 @@ pub enum Asked {
     Pong,
 }
 
-/// Why a server sends a client away.
+/// Why a server sends a client away, with -ERR.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refusal {
     /// It may not come in.
@@ -52,8 +59,10 @@ pub enum Refusal {
     AuthenticationTimeout,
     /// There are too many.
     MaxConnections,
-    /// It reads too slowly.
-    SlowConsumer,
+    /// It speaks another version of the protocol.
+    ClientProtocol,
+    /// It wants to hear of missing responders, and does not understand the headers in which that is said.
+    NoRespondersWithoutHeaders,
 }
 
 impl Refusal {
@@ -63,7 +72,8 @@ impl Refusal {
             Refusal::AuthorizationViolation => "Authorization Violation",
             Refusal::AuthenticationTimeout => "Authentication Timeout",
             Refusal::MaxConnections => "maximum connections exceeded",
-            Refusal::SlowConsumer => "Slow Consumer",
+            Refusal::ClientProtocol => "invalid client protocol",
+            Refusal::NoRespondersWithoutHeaders => "no responders requires headers support",
         }
     }
 }
@@ -75,14 +85,20 @@ pub enum Closed {
     Refused(Refusal),
     /// What it sent is no protocol.
     Protocol(WireError),
+    /// It reads too slowly. What was waiting is not written any more, and nothing is said.
+    SlowConsumer,
 }
 
 /// One connection as a server sees it.
 #[derive(Debug)]
 pub struct ServerConnection {
-    decoder: Decoder<ClientFrame>,
-    limits: Limits,
-    options: Option<ConnectOptions>,
+    parser: Parser,
+    info: ServerInfo,
+    max_pending: usize,
+    options: ConnectOptions,
+    has_connected: bool,
+    has_ponged: bool,
+    sids: Sids,
     outbound: Vec<u8>,
     written: usize,
     closed: Option<Closed>,
@@ -90,62 +106,117 @@ pub struct ServerConnection {
 
 impl ServerConnection {
     /// A connection whose INFO waits to be written.
-    pub fn new(info: &ServerInfo, limits: Limits) -> ServerConnection {
+    pub fn new(info: ServerInfo, limits: Limits) -> ServerConnection {
         let mut connection = ServerConnection {
-            decoder: Decoder::new(limits.max_payload),
-            limits,
-            options: None,
+            parser: Parser::new(&limits),
+            info,
+            max_pending: limits.max_pending,
+            options: ConnectOptions::assumed(),
+            has_connected: false,
+            has_ponged: false,
+            sids: Sids::default(),
             outbound: Vec::new(),
             written: 0,
             closed: None,
         };
-        let json = serde_json::to_string(info).unwrap_or_default();
-        connection.line(&format!("INFO {json}"));
+        connection.say_info();
         connection
     }
 
     /// Takes bytes as they arrived.
     pub fn feed(&mut self, bytes: &[u8]) {
         if self.closed.is_none() {
-            self.decoder.feed(bytes);
+            self.parser.feed(bytes);
         }
     }
 
     /// The next thing the client asks for; `None` if more bytes are needed, or the connection is closed.
     pub fn poll(&mut self) -> Option<Asked> {
         while self.closed.is_none() {
-            let frame = match self.decoder.poll() {
-                Ok(frame) => frame?,
-                Err(error) => {
-                    self.protocol_error(error);
-                    return None;
-                }
-            };
-            let verbose = self.options.as_ref().is_some_and(|options| options.verbose);
-            let asked = match frame {
-                ClientFrame::Ping => {
-                    self.line("PONG");
-                    continue;
-                }
-                ClientFrame::Connect(options) => {
-                    let verbose = options.verbose;
-                    self.options = Some(options.clone());
-                    if verbose {
-                        self.line("+OK");
-                    }
-                    return Some(Asked::Connect(Box::new(options)));
-                }
-                ClientFrame::Pong => return Some(Asked::Pong),
-                ClientFrame::Publish(message) => Asked::Publish(message),
-                ClientFrame::Subscribe { subject, queue, sid } => Asked::Subscribe { subject, queue, sid },
-                ClientFrame::Unsubscribe { sid, max } => Asked::Unsubscribe { sid, max },
-            };
-            if verbose {
-                self.line("+OK");
+            let must_connect = self.info.auth_required && !self.has_connected;
+            if must_connect && self.parser.first_byte().is_some_and(|byte| !byte.eq_ignore_ascii_case(&b'c')) {
+                self.refuse(Refusal::AuthorizationViolation);
+                break;
             }
-            return Some(asked);
+            match self.parser.poll(&self.options) {
+                Ok(said) => {
+                    if let Some(asked) = self.answer(said?) {
+                        return Some(asked);
+                    }
+                }
+                Err(error) => self.protocol_error(error),
+            }
         }
         None
+    }
+
+    /// Does what needs no driver. `None` if that was all.
+    fn answer(&mut self, said: Said) -> Option<Asked> {
+        match said {
+            Said::Ping => {
+                self.line("PONG");
+                // The first answer to a client that takes INFO at any time says how it has come in.
+                if self.has_connected && !std::mem::replace(&mut self.has_ponged, true) && self.options.protocol >= 1 {
+                    self.info.connect_info = true;
+                    self.info.remote_account = Some("$G".to_owned());
+                    self.say_info();
+                }
+                None
+            }
+            Said::Pong => Some(Asked::Pong),
+            Said::Connect(json) => match self.options.merge(&json) {
+                Ok(()) => Some(Asked::Connect),
+                Err(error) => {
+                    self.protocol_error(error);
+                    None
+                }
+            },
+            Said::InvalidPublishSubject => {
+                self.error("Invalid Publish Subject");
+                None
+            }
+            Said::Publish(message) => {
+                if let Some(violation) = publish_violation(&message) {
+                    self.error(&violation);
+                    return None;
+                }
+                self.ok();
+                Some(Asked::Publish(message))
+            }
+            Said::Subscribe { subject, queue, sid } => {
+                if !is_valid_filter(&subject) {
+                    self.error("Invalid Subject");
+                    return None;
+                }
+                self.ok();
+                Some(Asked::Subscribe { subject, queue, sid: self.sids.number(&sid) })
+            }
+            Said::Unsubscribe { sid, max } => {
+                self.ok();
+                let sid = self.sids.known(&sid)?;
+                if max.is_none() {
+                    self.sids.forget(sid);
+                }
+                Some(Asked::Unsubscribe { sid, max })
+            }
+        }
+    }
+
+    /// The client that asked to connect may come in. Says whether it does: the server may still not speak its protocol, and then it is
+    /// closed.
+    pub fn accept(&mut self) -> bool {
+        self.has_connected = true;
+        let options = &self.options;
+        if options.account.is_some() || options.new_account {
+            self.refuse(Refusal::AuthorizationViolation);
+        } else if !(0..=1).contains(&options.protocol) {
+            self.refuse(Refusal::ClientProtocol);
+        } else if options.no_responders && !options.headers {
+            self.refuse(Refusal::NoRespondersWithoutHeaders);
+        } else {
+            self.ok();
+        }
+        self.closed.is_none()
     }
 
     /// Writes a message for one of the client's subscriptions.
@@ -153,33 +224,30 @@ impl ServerConnection {
         if self.closed.is_some() {
             return;
         }
-        let subject = message.subject.text();
-        let reply = message.reply.as_ref().map(|reply| reply.text());
-        let headers = message.headers.as_ref().filter(|_| self.options.as_ref().is_some_and(|options| options.headers));
+        let headers = message.headers.as_ref().filter(|_| self.options.headers).map_or(&[][..], |headers| headers.as_bytes());
         let out = &mut self.outbound;
-        out.extend_from_slice(if headers.is_some() { b"HMSG " } else { b"MSG " });
-        out.extend_from_slice(subject.as_bytes());
+        out.extend_from_slice(if headers.is_empty() { b"MSG " } else { b"HMSG " });
+        out.extend_from_slice(message.subject.text().as_bytes());
         out.push(b' ');
-        out.extend_from_slice(sid.0.to_string().as_bytes());
-        if let Some(reply) = &reply {
+        self.sids.write(sid, out);
+        if let Some(reply) = &message.reply {
             out.push(b' ');
-            out.extend_from_slice(reply.as_bytes());
+            out.extend_from_slice(reply.text().as_bytes());
         }
-        let header_bytes = headers.map_or(&[][..], |headers| headers.as_bytes());
-        if headers.is_some() {
+        if !headers.is_empty() {
             out.push(b' ');
-            out.extend_from_slice(header_bytes.len().to_string().as_bytes());
+            write_number(headers.len() as u64, out);
         }
         out.push(b' ');
-        out.extend_from_slice((header_bytes.len() + message.payload.len()).to_string().as_bytes());
+        write_number((headers.len() + message.payload.len()) as u64, out);
         out.extend_from_slice(b"\r\n");
-        out.extend_from_slice(header_bytes);
+        out.extend_from_slice(headers);
         out.extend_from_slice(&message.payload);
         out.extend_from_slice(b"\r\n");
-        if self.outbound.len() - self.written > self.limits.max_pending {
-            self.outbound.clear();
+        if self.outbound.len() - self.written > self.max_pending {
+            self.outbound = Vec::new();
             self.written = 0;
-            self.refuse(Refusal::SlowConsumer);
+            self.closed = Some(Closed::SlowConsumer);
         }
     }
 
@@ -191,14 +259,14 @@ impl ServerConnection {
     /// Sends the client away.
     pub fn refuse(&mut self, refusal: Refusal) {
         if self.closed.is_none() {
-            self.line(&format!("-ERR '{}'", refusal.text()));
+            self.error(refusal.text());
             self.closed = Some(Closed::Refused(refusal));
         }
     }
 
-    /// What the client said of itself.
-    pub fn options(&self) -> Option<&ConnectOptions> {
-        self.options.as_ref()
+    /// What the client said of itself; before that, what is taken for granted.
+    pub fn options(&self) -> &ConnectOptions {
+        &self.options
     }
 
     /// What is to be written.
@@ -215,20 +283,41 @@ impl ServerConnection {
         }
     }
 
+    /// Bytes of the client that are held because what they are part of is unfinished: never more than a payload or a control line, after
+    /// [`ServerConnection::poll`] said `None`.
+    pub fn held(&self) -> usize {
+        self.parser.held()
+    }
+
     /// Why it is closed, if it is: what is outbound is still to be written.
     pub fn closed(&self) -> Option<&Closed> {
         self.closed.as_ref()
     }
 
     fn protocol_error(&mut self, error: WireError) {
-        let text = match &error {
-            WireError::LineTooLong { .. } => "maximum control line exceeded",
-            WireError::PayloadTooLarge { .. } => "Maximum Payload Violation",
-            WireError::UnknownOperation(_) => "Unknown Protocol Operation",
-            _ => "Parser Error",
-        };
-        self.line(&format!("-ERR '{text}'"));
+        match &error {
+            WireError::LineTooLong { .. } => self.error("maximum control line exceeded"),
+            WireError::PayloadTooLarge { .. } => self.error("Maximum Payload Violation"),
+            WireError::UnknownOperation(_) | WireError::PayloadEnd(_) => self.error("Unknown Protocol Operation"),
+            WireError::NotText(_) => self.error("jetlag: names have to be UTF-8"),
+            _ => {}
+        }
         self.closed = Some(Closed::Protocol(error));
+    }
+
+    fn say_info(&mut self) {
+        let json = serde_json::to_string(&self.info).unwrap_or_default();
+        self.line(&format!("INFO {json} "));
+    }
+
+    fn ok(&mut self) {
+        if self.options.verbose {
+            self.line("+OK");
+        }
+    }
+
+    fn error(&mut self, text: &str) {
+        self.line(&format!("-ERR '{text}'"));
     }
 
     fn line(&mut self, line: &str) {
@@ -237,4 +326,16 @@ impl ServerConnection {
             self.outbound.extend_from_slice(b"\r\n");
         }
     }
+}
+
+/// Why nobody may publish this: the subjects that servers keep for themselves.
+fn publish_violation(message: &Message) -> Option<String> {
+    let begins = |text: &str, prefix: &str| text.len() > prefix.len() && text.starts_with(prefix);
+    let subject = message.subject.text();
+    if ["_GR_.", "$GR.", "$NRG."].into_iter().any(|prefix| begins(&subject, prefix)) {
+        return Some(format!("Permissions Violation for Publish to \"{subject}\""));
+    }
+    let reply = message.reply.as_ref()?.text();
+    let reserved = reply.starts_with("_R_.") || reply.starts_with("$JS.ACK.") || begins(&reply, "_GR_.");
+    reserved.then(|| format!("Permissions Violation for Publish with Reply of \"{reply}\""))
 }

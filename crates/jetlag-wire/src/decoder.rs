@@ -1,62 +1,28 @@
-//! From bytes, in whatever pieces they arrive, to frames. What a line means is the business of the frame's own module.
+//! From bytes of a server, in whatever pieces they arrive, to frames. What a line means is the business of the frame's own module.
 
-use crate::WireError;
 use crate::error::quote;
+use crate::server_frame::{Line, MAX_LINE, MessageHead, complete, read_line};
+use crate::{ServerFrame, WireError};
 
-/// What one side of a connection says: a frame that a [`Decoder`] can put together. Only this crate implements it.
-pub trait Frame: Sized {
-    /// What is known of a frame whose payload has not arrived yet.
-    type Head;
-
-    /// Longest control line accepted, in bytes without the line end.
-    const MAX_LINE: usize;
-
-    /// Reads a control line, given without its line end.
-    ///
-    /// # Errors
-    ///
-    /// When the line is none of this side's operations.
-    fn read_line(line: &[u8]) -> Result<Line<Self>, WireError>;
-
-    /// The subject and the bytes of headers and payload together that follow `head`.
-    fn expected(head: &Self::Head) -> (&str, usize);
-
-    /// Puts head and body together.
-    ///
-    /// # Errors
-    ///
-    /// When the body does not hold what the head says.
-    fn complete(head: Self::Head, body: &[u8]) -> Result<Self, WireError>;
-}
-
-/// What a control line is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Line<F: Frame> {
-    /// A frame of its own.
-    Whole(F),
-    /// The beginning of one: a body follows.
-    Head(F::Head),
-}
-
-/// Turns bytes into frames of one side, `F`.
+/// Turns the bytes of a server into frames.
 ///
 /// It holds no more than one unfinished frame and what was last fed, so a caller that polls until `None` after each piece has bounded
 /// memory: the longest line or the largest payload, and one piece.
 #[derive(Clone, Debug)]
-pub struct Decoder<F: Frame> {
+pub struct Decoder {
     buffer: Vec<u8>,
     /// Bytes at the front of `buffer` that are used up.
     used: usize,
     /// Bytes after `used` that are known to hold no line end.
     scanned: usize,
-    head: Option<F::Head>,
+    head: Option<MessageHead>,
     max_payload: usize,
     failed: Option<WireError>,
 }
 
-impl<F: Frame> Decoder<F> {
+impl Decoder {
     /// A decoder that accepts headers and payload of up to `max_payload` bytes together.
-    pub fn new(max_payload: usize) -> Decoder<F> {
+    pub fn new(max_payload: usize) -> Decoder {
         Decoder { buffer: Vec::new(), used: 0, scanned: 0, head: None, max_payload, failed: None }
     }
 
@@ -80,7 +46,7 @@ impl<F: Frame> Decoder<F> {
     /// # Errors
     ///
     /// When the bytes are no frame. From then on the answer stays the same, because where the next frame begins is unknown.
-    pub fn poll(&mut self) -> Result<Option<F>, WireError> {
+    pub fn poll(&mut self) -> Result<Option<ServerFrame>, WireError> {
         if let Some(error) = &self.failed {
             return Err(error.clone());
         }
@@ -90,13 +56,13 @@ impl<F: Frame> Decoder<F> {
         })
     }
 
-    fn advance(&mut self) -> Result<Option<F>, WireError> {
+    fn advance(&mut self) -> Result<Option<ServerFrame>, WireError> {
         if self.head.is_none() {
             match self.line()? {
                 None => return Ok(None),
                 Some(Line::Whole(frame)) => return Ok(Some(frame)),
                 Some(Line::Head(head)) => {
-                    let (subject, size) = F::expected(&head);
+                    let (subject, size) = (&head.subject, head.size);
                     if size > self.max_payload {
                         return Err(WireError::PayloadTooLarge { subject: subject.to_owned(), size, limit: self.max_payload });
                     }
@@ -107,27 +73,27 @@ impl<F: Frame> Decoder<F> {
         self.body()
     }
 
-    fn line(&mut self) -> Result<Option<Line<F>>, WireError> {
+    fn line(&mut self) -> Result<Option<Line>, WireError> {
         let rest = &self.buffer[self.used..];
         let end = rest[self.scanned..].iter().position(|byte| *byte == b'\n').map(|at| self.scanned + at);
         let line = &rest[..end.unwrap_or(rest.len())];
         // The carriage return is let through with the limit, so that the verdict does not hang on how the bytes were cut.
-        if line.len() > F::MAX_LINE + 1 {
-            return Err(WireError::LineTooLong { limit: F::MAX_LINE, start: quote(&line[..F::MAX_LINE.min(60)]) });
+        if line.len() > MAX_LINE + 1 {
+            return Err(WireError::LineTooLong { limit: MAX_LINE, start: quote(&line[..MAX_LINE.min(60)]) });
         }
         let Some(end) = end else {
             self.scanned = rest.len();
             return Ok(None);
         };
-        let read = F::read_line(line.strip_suffix(b"\r").unwrap_or(line))?;
+        let read = read_line(line.strip_suffix(b"\r").unwrap_or(line))?;
         self.used += end + 1;
         self.scanned = 0;
         Ok(Some(read))
     }
 
-    fn body(&mut self) -> Result<Option<F>, WireError> {
+    fn body(&mut self) -> Result<Option<ServerFrame>, WireError> {
         let Some(head) = self.head.take() else { return Ok(None) };
-        let (subject, size) = F::expected(&head);
+        let (subject, size) = (&head.subject, head.size);
         let rest = &self.buffer[self.used..];
         // The first byte after the payload is enough to see that the size is wrong; the second may be a piece away.
         let ending = rest.get(size..).unwrap_or_default();
@@ -138,7 +104,7 @@ impl<F: Frame> Decoder<F> {
             self.head = Some(head);
             return Ok(None);
         }
-        let frame = F::complete(head, &rest[..size])?;
+        let frame = complete(head, &rest[..size])?;
         self.used += size + 2;
         Ok(Some(frame))
     }

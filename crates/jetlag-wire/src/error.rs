@@ -45,6 +45,15 @@ pub enum WireError {
     /// No line end where the payload should stop: the announced size is wrong.
     #[error("the payload of a message on {0:?} does not end where its size says")]
     PayloadEnd(String),
+    /// HPUB from a client that did not say that it understands headers.
+    #[error("HPUB from a client whose CONNECT does not say \"headers\":true")]
+    HeadersNotAgreed,
+    /// A client that says -ERR.
+    #[error("the client says -ERR {0}")]
+    ClientError(String),
+    /// Names that are not UTF-8, which nats-server passes on and jetlag does not.
+    #[error("{0:?} is not UTF-8; a real server takes it, jetlag takes subjects in UTF-8 alone")]
+    NotText(String),
     /// Bytes announced as headers that are no header block.
     #[error("a message on {0:?} has headers that do not start with NATS/1.0 or do not end with an empty line")]
     Headers(String),

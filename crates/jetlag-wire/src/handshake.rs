@@ -2,6 +2,9 @@
 
 use jetlag_model::{ServerVersion, VersionError};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::WireError;
 
 /// What a server says about itself when a client connects, and again when something changed. Fields not listed here are passed over.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -51,6 +54,12 @@ pub struct ServerInfo {
     /// Lame duck mode: the server is about to stop.
     #[serde(skip_serializing_if = "is_false")]
     pub ldm: bool,
+    /// Whether this INFO answers the first PING and says how the client has come in.
+    #[serde(skip_serializing_if = "is_false")]
+    pub connect_info: bool,
+    /// With `connect_info`: the account of the client.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub remote_account: Option<String>,
 }
 
 impl ServerInfo {
@@ -98,6 +107,43 @@ pub struct ConnectOptions {
     /// Token, instead of a user.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub auth_token: Option<String>,
+    /// An account to join, which servers do not grant.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub account: Option<String>,
+    /// Whether to make that account.
+    #[serde(skip_serializing_if = "is_false")]
+    pub new_account: bool,
+}
+
+impl ConnectOptions {
+    /// What a server takes for granted of a client that has not said anything.
+    pub(crate) fn assumed() -> ConnectOptions {
+        ConnectOptions {
+            verbose: true,
+            pedantic: true,
+            headers: false,
+            no_responders: false,
+            lang: String::new(),
+            version: String::new(),
+            protocol: 0,
+            ..ConnectOptions::default()
+        }
+    }
+
+    /// Takes over what a CONNECT says. As Go reads JSON: the case of names does not matter, null changes nothing, what is unknown is passed
+    /// over, and bytes that are not UTF-8 are replaced.
+    pub(crate) fn merge(&mut self, json: &[u8]) -> Result<(), WireError> {
+        let unreadable = |error: serde_json::Error| WireError::Json { operation: "CONNECT", reason: error.to_string() };
+        let said: Option<serde_json::Map<String, Value>> = serde_json::from_str(&String::from_utf8_lossy(json)).map_err(unreadable)?;
+        let mut all = serde_json::to_value(&*self).map_err(unreadable)?;
+        for (name, value) in said.into_iter().flatten() {
+            if !value.is_null() {
+                all[name.to_ascii_lowercase()] = value;
+            }
+        }
+        *self = serde_json::from_value(all).map_err(unreadable)?;
+        Ok(())
+    }
 }
 
 impl Default for ConnectOptions {
@@ -117,6 +163,8 @@ impl Default for ConnectOptions {
             user: None,
             pass: None,
             auth_token: None,
+            account: None,
+            new_account: false,
         }
     }
 }
@@ -141,6 +189,29 @@ mod tests {
         assert_eq!((info.port, info.max_payload, info.client_id), (39103, 1_048_576, 5));
         assert!(info.headers && info.jetstream && !info.auth_required);
         assert_eq!(serde_json::from_str::<ServerInfo>(&serde_json::to_string(&info).unwrap()).unwrap(), info);
+    }
+
+    #[test]
+    fn a_connect_is_read_as_go_reads_json() {
+        let assumed = ConnectOptions::assumed;
+        for (json, options) in [
+            ("{}", assumed()),
+            ("null", assumed()),
+            (r#"{"verbose":null,"PEDANTIC":false,"unheard":[1]}"#, ConnectOptions { pedantic: false, ..assumed() }),
+            (r#"{"verbose":true,"verbose":false}"#, ConnectOptions { verbose: false, ..assumed() }),
+        ] {
+            let mut read = assumed();
+            assert_eq!(read.merge(json.as_bytes()), Ok(()), "{json}");
+            assert_eq!(read, options, "{json}");
+        }
+        for json in ["", "{", "[]", "3", r#"{"verbose":3}"#, r#"{"lang":5}"#, r#"{"protocol":1.5}"#, "{}x"] {
+            assert!(matches!(assumed().merge(json.as_bytes()), Err(WireError::Json { operation: "CONNECT", .. })), "{json}");
+        }
+        let mut named = assumed();
+        named.merge(b"{\"name\":\"\xff\"}").unwrap();
+        assert_eq!(named.name.as_deref(), Some("\u{fffd}"));
+        named.merge(br#"{"headers":true}"#).unwrap();
+        assert!(named.name.is_some() && named.headers, "a second CONNECT changes what it names");
     }
 
     #[test]

@@ -2,7 +2,6 @@
 
 use jetlag_model::{Address, Headers, Message, Sid};
 
-use crate::decoder::{Frame, Line};
 use crate::error::quote;
 use crate::{ServerInfo, WireError};
 
@@ -28,60 +27,61 @@ pub enum ServerFrame {
     Err(String),
 }
 
+/// What a control line is.
+pub(crate) enum Line {
+    /// A frame of its own.
+    Whole(ServerFrame),
+    /// The beginning of one: a body follows.
+    Head(MessageHead),
+}
+
 /// A MSG or HMSG line whose payload is still to come.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct MessageHead {
-    subject: String,
+#[derive(Clone, Debug)]
+pub(crate) struct MessageHead {
+    pub(crate) subject: String,
     sid: Sid,
     reply: Option<String>,
     /// Bytes of the header block; `None` for MSG.
     headers: Option<usize>,
     /// Bytes of headers and payload together.
-    size: usize,
+    pub(crate) size: usize,
 }
 
-impl Frame for ServerFrame {
-    type Head = MessageHead;
+/// `max_control_line` binds clients. A server's own lines may be longer: INFO lists a whole cluster, and a MSG line is a PUB line of
+/// full length and a sid.
+pub(crate) const MAX_LINE: usize = 16 * crate::MAX_CONTROL_LINE;
 
-    /// `max_control_line` binds clients. A server's own lines may be longer: INFO lists a whole cluster, and a MSG line is a PUB line of
-    /// full length and a sid.
-    const MAX_LINE: usize = 16 * crate::MAX_CONTROL_LINE;
+/// Reads a control line, given without its line end.
+pub(crate) fn read_line(line: &[u8]) -> Result<Line, WireError> {
+    let unknown = || WireError::UnknownOperation(quote(line));
+    let text = std::str::from_utf8(line).map_err(|_| unknown())?;
+    let (operation, rest) = text.split_once([' ', '\t']).unwrap_or((text, ""));
+    Ok(Line::Whole(match operation.to_ascii_uppercase().as_str() {
+        "MSG" => return message_head("MSG", text, rest).map(Line::Head),
+        "HMSG" => return message_head("HMSG", text, rest).map(Line::Head),
+        "INFO" => {
+            ServerFrame::Info(serde_json::from_str(rest).map_err(|error| WireError::Json { operation: "INFO", reason: error.to_string() })?)
+        }
+        "PING" => ServerFrame::Ping,
+        "PONG" => ServerFrame::Pong,
+        "+OK" => ServerFrame::Ok,
+        "-ERR" => {
+            let said = rest.trim();
+            ServerFrame::Err(said.strip_prefix('\'').and_then(|said| said.strip_suffix('\'')).unwrap_or(said).to_owned())
+        }
+        _ => return Err(unknown()),
+    }))
+}
 
-    fn read_line(line: &[u8]) -> Result<Line<ServerFrame>, WireError> {
-        let unknown = || WireError::UnknownOperation(quote(line));
-        let text = std::str::from_utf8(line).map_err(|_| unknown())?;
-        let (operation, rest) = text.split_once([' ', '\t']).unwrap_or((text, ""));
-        Ok(Line::Whole(match operation.to_ascii_uppercase().as_str() {
-            "MSG" => return message_head("MSG", text, rest).map(Line::Head),
-            "HMSG" => return message_head("HMSG", text, rest).map(Line::Head),
-            "INFO" => ServerFrame::Info(
-                serde_json::from_str(rest).map_err(|error| WireError::Json { operation: "INFO", reason: error.to_string() })?,
-            ),
-            "PING" => ServerFrame::Ping,
-            "PONG" => ServerFrame::Pong,
-            "+OK" => ServerFrame::Ok,
-            "-ERR" => {
-                let said = rest.trim();
-                ServerFrame::Err(said.strip_prefix('\'').and_then(|said| said.strip_suffix('\'')).unwrap_or(said).to_owned())
-            }
-            _ => return Err(unknown()),
-        }))
-    }
-
-    fn expected(head: &MessageHead) -> (&str, usize) {
-        (&head.subject, head.size)
-    }
-
-    fn complete(head: MessageHead, body: &[u8]) -> Result<ServerFrame, WireError> {
-        let (headers, payload) = body.split_at(head.headers.unwrap_or(0));
-        let headers = match head.headers {
-            Some(_) => Some(Headers::from_block(headers).ok_or_else(|| WireError::Headers(head.subject.clone()))?),
-            None => None,
-        };
-        let message =
-            Message { subject: Address::from(head.subject), reply: head.reply.map(Address::from), headers, payload: payload.into() };
-        Ok(ServerFrame::Message { sid: head.sid, message })
-    }
+/// Puts head and body together.
+pub(crate) fn complete(head: MessageHead, body: &[u8]) -> Result<ServerFrame, WireError> {
+    let (headers, payload) = body.split_at(head.headers.unwrap_or(0));
+    let headers = match head.headers {
+        Some(_) => Some(Headers::from_block(headers).ok_or_else(|| WireError::Headers(head.subject.clone()))?),
+        None => None,
+    };
+    let message = Message { subject: Address::from(head.subject), reply: head.reply.map(Address::from), headers, payload: payload.into() };
+    Ok(ServerFrame::Message { sid: head.sid, message })
 }
 
 /// `MSG <subject> <sid> [reply] <size>` and `HMSG <subject> <sid> [reply] <header size> <size>`; `text` is the whole line, for the error.

@@ -93,7 +93,7 @@ fn a_line_without_end_is_given_up() {
 
 #[test]
 fn the_limit_can_follow_the_info() {
-    let mut decoder = Decoder::<ServerFrame>::new(0);
+    let mut decoder = Decoder::new(0);
     decoder.feed(b"INFO {\"max_payload\":2}\r\nMSG a 1 2\r\nhi\r\n");
     let Ok(Some(ServerFrame::Info(info))) = decoder.poll() else { panic!("no INFO") };
     decoder.set_max_payload(usize::try_from(info.max_payload).unwrap());

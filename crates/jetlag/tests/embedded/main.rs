@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
+use async_nats::jetstream;
 use async_nats::jetstream::consumer::{AckPolicy, pull};
-use async_nats::jetstream::{self, AckKind};
 use futures_util::StreamExt;
 use jetlag::{Fault, Server};
 
