@@ -7,18 +7,18 @@ use jetlag_model::Sid;
 use jetlag_wire::{Asked, Closed, Limits, ServerConnection, ServerInfo};
 use libfuzzer_sys::fuzz_target;
 
-const LIMITS: Limits = Limits { max_control_line: 128, max_payload: 512, max_pending: 64 * 1024 };
+const LIMITS: Limits = Limits { max_control_line: 128, max_payload: 512, max_pending: 64 * 1024, must_connect: false };
 
 fuzz_target!(|input: &[u8]| {
     let [options, size, bytes @ ..] = input else { return };
-    let info = ServerInfo { auth_required: options & 1 != 0, ..ServerInfo::default() };
-    let whole = serve([bytes], &info);
-    assert_eq!(serve(bytes.chunks(usize::from(*size).max(1)), &info), whole);
+    let limits = Limits { must_connect: options & 1 != 0, ..LIMITS };
+    let whole = serve([bytes], limits);
+    assert_eq!(serve(bytes.chunks(usize::from(*size).max(1)), limits), whole);
 });
 
 /// Lets everybody in, sends every message back on all subscriptions, and tells what it came to.
-fn serve<'a>(pieces: impl IntoIterator<Item = &'a [u8]>, info: &ServerInfo) -> (Vec<Asked>, Vec<u8>, Option<Closed>) {
-    let mut connection = ServerConnection::new(info.clone(), LIMITS);
+fn serve<'a>(pieces: impl IntoIterator<Item = &'a [u8]>, limits: Limits) -> (Vec<Asked>, Vec<u8>, Option<Closed>) {
+    let mut connection = ServerConnection::new(ServerInfo::default(), limits);
     let (mut said, mut answered, mut sids) = (Vec::new(), Vec::new(), Vec::<Sid>::new());
     for piece in pieces {
         connection.feed(piece);
@@ -37,8 +37,7 @@ fn serve<'a>(pieces: impl IntoIterator<Item = &'a [u8]>, info: &ServerInfo) -> (
             connection.sent(connection.outbound().len());
         }
         assert!(connection.held() <= LIMITS.max_payload.max(LIMITS.max_control_line) + 2);
-        answered.extend_from_slice(connection.outbound());
-        connection.sent(connection.outbound().len());
     }
+    answered.extend_from_slice(connection.outbound());
     (said, answered, connection.closed().cloned())
 }

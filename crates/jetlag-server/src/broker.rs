@@ -189,6 +189,7 @@ impl Broker {
             max_control_line: self.config.max_control_line,
             max_payload: self.config.max_payload,
             max_pending: self.config.max_pending,
+            must_connect: self.config.auth.is_required() && self.config.auth.no_auth_user.is_none(),
         };
         let mut wire = ServerConnection::new(info, limits);
         let mut standing = Standing::New;

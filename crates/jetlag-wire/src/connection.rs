@@ -20,6 +20,8 @@ pub struct Limits {
     pub max_payload: usize,
     /// Bytes waiting to be written before the client is a slow consumer.
     pub max_pending: usize,
+    /// Whether the first thing a client says has to be CONNECT.
+    pub must_connect: bool,
 }
 
 /// What a client asks for. PING is answered by the connection itself.
@@ -95,6 +97,7 @@ pub struct ServerConnection {
     parser: Parser,
     info: ServerInfo,
     max_pending: usize,
+    must_connect: bool,
     options: ConnectOptions,
     has_connected: bool,
     has_ponged: bool,
@@ -111,6 +114,7 @@ impl ServerConnection {
             parser: Parser::new(&limits),
             info,
             max_pending: limits.max_pending,
+            must_connect: limits.must_connect,
             options: ConnectOptions::assumed(),
             has_connected: false,
             has_ponged: false,
@@ -133,8 +137,7 @@ impl ServerConnection {
     /// The next thing the client asks for; `None` if more bytes are needed, or the connection is closed.
     pub fn poll(&mut self) -> Option<Asked> {
         while self.closed.is_none() {
-            let must_connect = self.info.auth_required && !self.has_connected;
-            if must_connect && self.parser.first_byte().is_some_and(|byte| !byte.eq_ignore_ascii_case(&b'c')) {
+            if self.must_connect && !self.has_connected && self.parser.first_byte().is_some_and(|byte| !byte.eq_ignore_ascii_case(&b'c')) {
                 self.refuse(Refusal::AuthorizationViolation);
                 break;
             }
@@ -247,7 +250,7 @@ impl ServerConnection {
         if self.outbound.len() - self.written > self.max_pending {
             self.outbound = Vec::new();
             self.written = 0;
-            self.closed = Some(Closed::SlowConsumer);
+            self.close(Closed::SlowConsumer);
         }
     }
 
@@ -260,7 +263,7 @@ impl ServerConnection {
     pub fn refuse(&mut self, refusal: Refusal) {
         if self.closed.is_none() {
             self.error(refusal.text());
-            self.closed = Some(Closed::Refused(refusal));
+            self.close(Closed::Refused(refusal));
         }
     }
 
@@ -302,7 +305,13 @@ impl ServerConnection {
             WireError::NotText(_) => self.error("jetlag: names have to be UTF-8"),
             _ => {}
         }
-        self.closed = Some(Closed::Protocol(error));
+        self.close(Closed::Protocol(error));
+    }
+
+    /// Nothing is read any more, so what was not read is not kept.
+    fn close(&mut self, why: Closed) {
+        self.parser.clear();
+        self.closed = Some(why);
     }
 
     fn say_info(&mut self) {

@@ -81,8 +81,6 @@ enum State {
     Arguments { operation: Operation, scanned: usize, returned: bool },
     /// Within a message.
     Payload(Head),
-    /// Where the next operation begins is unknown.
-    Failed(WireError),
 }
 
 /// A message whose bytes are still to come.
@@ -128,12 +126,16 @@ impl Parser {
     }
 
     pub(crate) fn feed(&mut self, bytes: &[u8]) {
-        if matches!(self.state, State::Failed(_)) {
-            return;
-        }
         self.buffer.drain(..self.used);
         self.used = 0;
         self.buffer.extend_from_slice(bytes);
+    }
+
+    /// Lets go of what was not read, which nobody will.
+    pub(crate) fn clear(&mut self) {
+        self.buffer = Vec::new();
+        self.used = 0;
+        self.state = State::Start;
     }
 
     /// Bytes that are held.
@@ -149,7 +151,7 @@ impl Parser {
     /// What the client says next, being one that presented itself with `options`; `None` if more bytes are needed.
     ///
     /// # Errors
-    /// When the bytes are no protocol. From then on the answer stays the same.
+    /// When the bytes are no protocol. Where the next operation begins is unknown then; nothing more is to be read.
     pub(crate) fn poll(&mut self, options: &ConnectOptions) -> Result<Option<Said>, WireError> {
         loop {
             let step = match &self.state {
@@ -158,18 +160,11 @@ impl Parser {
                 State::Blanks(operation) => Ok(self.blanks(*operation)),
                 State::Arguments { operation, scanned, returned } => self.arguments(*operation, *scanned, *returned, options),
                 State::Payload(_) => self.payload(),
-                State::Failed(error) => return Err(error.clone()),
             };
-            match step {
-                Ok(Step::On) => {}
-                Ok(Step::Wait) => return Ok(None),
-                Ok(Step::Said(said)) => return Ok(Some(said)),
-                Err(error) => {
-                    self.buffer = Vec::new();
-                    self.used = 0;
-                    self.state = State::Failed(error.clone());
-                    return Err(error);
-                }
+            match step? {
+                Step::On => {}
+                Step::Wait => return Ok(None),
+                Step::Said(said) => return Ok(Some(said)),
             }
         }
     }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use jetlag_conform::{ServerOptions, ServerProcess, find};
 use jetlag_model::ServerVersion;
-use jetlag_server::{Auth, Running, ServerConfig};
+use jetlag_server::{Auth, Running, ServerConfig, User};
 use jetlag_wire::ConnectOptions;
 
 /// What is waited for longer than this does not come.
@@ -169,7 +169,8 @@ fn an_embedded_server_answers_as_a_real_one() {
 
 #[test]
 fn an_embedded_server_lets_in_whom_a_real_one_does() {
-    let auth = Auth { users: [("u".to_owned(), "p".to_owned())].into(), token: None };
+    let user = User { password: Some("p".to_owned()), namespace: String::new() };
+    let auth = Auth { users: [("u".to_owned(), user)].into(), ..Auth::default() };
     check("the embedded server", embedded(auth), "authorization.txt", AUTHORIZATION);
 }
 
