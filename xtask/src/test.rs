@@ -31,10 +31,10 @@ type Step = fn(&Context<'_>) -> anyhow::Result<Tally>;
 
 const STEPS: [(&str, Step); 12] = [
     ("fmt", |context| context.succeeds(&["fmt", "--all", "--check"], &[])),
-    ("clippy", |context| context.succeeds(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"], &[])),
+    ("clippy", |context| context.succeeds(&["clippy", "--workspace", "--all-features", "--all-targets", "--", "-D", "warnings"], &[])),
     ("test", run_tests),
-    ("doctest", |context| context.counts(&["test", "--workspace", "--no-fail-fast", "--doc"])),
-    ("doc", |context| context.succeeds(&["doc", "--workspace", "--no-deps"], &[("RUSTDOCFLAGS", "-D warnings")])),
+    ("doctest", |context| context.counts(&["test", "--workspace", "--all-features", "--no-fail-fast", "--doc"])),
+    ("doc", |context| context.succeeds(&["doc", "--workspace", "--all-features", "--no-deps"], &[("RUSTDOCFLAGS", "-D warnings")])),
     ("tidy", |context| Ok(Tally::one(tidy::check(context.workspace)? == 0))),
     ("review", check_review_map),
     ("run", run_scenarios),
@@ -190,7 +190,8 @@ impl Context<'_> {
 }
 
 fn run_tests(context: &Context<'_>) -> anyhow::Result<Tally> {
-    let mut tally = context.counts(&["test", "--workspace", "--no-fail-fast", "--lib", "--bins", "--tests", "--examples"])?;
+    let mut tally =
+        context.counts(&["test", "--workspace", "--all-features", "--no-fail-fast", "--lib", "--bins", "--tests", "--examples"])?;
     if !context.server()?.is_some_and(|server| server.is_binary) {
         // They pass without having done anything; how many they are is theirs to know.
         tally.skipped += 1;
