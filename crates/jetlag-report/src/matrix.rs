@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jetlag_metrics::Contract;
 use jetlag_runner::{FileReport, FileRun, Verdict};
-use jetlag_scenario::{Command, Conform, Scenario};
+use jetlag_scenario::{Command, Conform, Expect, Scenario};
 use serde::Serialize;
 
 pub use judge::{Problem, ProblemKind};
@@ -129,6 +129,8 @@ pub struct ScenarioRow {
     pub faults: Vec<FaultRow>,
     /// The metrics that it asserts.
     pub metrics: Vec<String>,
+    /// The alerts of which it says whether they fire.
+    pub alerts: Vec<String>,
 }
 
 /// A fault rule.
@@ -169,6 +171,7 @@ pub(crate) struct Facts<'r> {
     lines: usize,
     faults: Vec<FaultRow>,
     metrics: BTreeSet<String>,
+    alerts: BTreeSet<String>,
 }
 
 impl<'r> Facts<'r> {
@@ -186,6 +189,7 @@ impl<'r> Facts<'r> {
             lines: compared.map(|(_, transcript)| transcript.lines.len()).sum(),
             faults: faults.collect(),
             metrics: asserted_metrics(scenario),
+            alerts: run.outcome.alerts.iter().map(|alert| alert.name.clone()).collect(),
         }
     }
 
@@ -217,6 +221,7 @@ impl<'r> Facts<'r> {
             checks: outcome.checks.iter().map(|check| check.name.as_str().to_owned()).collect::<BTreeSet<_>>().into_iter().collect(),
             faults: self.faults.clone(),
             metrics: self.metrics.iter().cloned().collect(),
+            alerts: self.alerts.iter().cloned().collect(),
         }
     }
 }
@@ -235,7 +240,9 @@ fn row(requirement: &Requirement, facts: &[Facts<'_>]) -> Row {
     let metrics: BTreeSet<&String> = showing.iter().flat_map(|facts| &facts.metrics).collect();
     let acted = showing.iter().flat_map(|facts| &facts.faults).filter(|fault| fault.hits > 0);
     let faults: BTreeSet<&String> = acted.map(|fault| &fault.what).collect();
-    let missing: Vec<String> = requirement.metrics.iter().filter(|metric| !metrics.contains(metric)).cloned().collect();
+    let alerts: BTreeSet<&String> = showing.iter().flat_map(|facts| &facts.alerts).collect();
+    let asserted = |name: &&String| metrics.contains(name) || alerts.contains(name);
+    let missing: Vec<String> = requirement.metrics.iter().chain(&requirement.alerts).filter(|name| !asserted(name)).cloned().collect();
     let status = match () {
         () if showing.is_empty() && requirement.elsewhere.is_some() => Status::Elsewhere,
         () if showing.is_empty() => Status::Uncovered,
@@ -251,7 +258,7 @@ fn row(requirement: &Requirement, facts: &[Facts<'_>]) -> Row {
         scenarios: showing.iter().map(|facts| facts.path.clone()).collect(),
         faults: owned(faults),
         metrics: owned(metrics),
-        alerts: Vec::new(),
+        alerts: owned(alerts),
         missing: if showing.is_empty() { Vec::new() } else { missing },
         elsewhere: requirement.elsewhere.clone(),
     }
@@ -275,6 +282,11 @@ fn what_a_rule_does(scenario: &Scenario, id: &str) -> String {
 }
 
 /// The metrics that a scenario asserts.
-fn asserted_metrics(_: &Scenario) -> BTreeSet<String> {
-    BTreeSet::new()
+fn asserted_metrics(scenario: &Scenario) -> BTreeSet<String> {
+    let steps = scenario.blocks.iter().flat_map(|block| &block.steps);
+    let metrics = steps.filter_map(|step| match &step.command {
+        Command::Expect(Expect::Metric(metric)) => Some(metric.name.to_string()),
+        _ => None,
+    });
+    metrics.collect()
 }

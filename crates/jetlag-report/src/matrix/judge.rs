@@ -97,6 +97,11 @@ pub(super) fn problems(
             found(ProblemKind::Unknown, format!("{}: no metric {name} is in the contract", requirement.id));
         }
     }
+    for facts in facts {
+        for name in facts.metrics.iter().filter(|name| contract.spec(name).is_none()) {
+            found(ProblemKind::Unknown, format!("{}: it asserts {name}, and no metric of that name is in the contract", facts.path));
+        }
+    }
     let known: BTreeSet<&str> = requirements.all().map(|requirement| requirement.id.as_str()).collect();
     for facts in facts {
         judge_scenario(facts, requirements, &known, &mut found);
