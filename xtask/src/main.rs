@@ -8,6 +8,7 @@ mod command;
 mod copy;
 mod crossed;
 mod determinism;
+mod examples;
 mod mutants;
 mod new_server;
 mod review;
@@ -46,6 +47,8 @@ enum Task {
     Fmt,
     /// Have the simulator play each version against the servers of all others; takes minutes
     Crossed(crossed::Options),
+    /// Run the example clients of docs/examples, each against a server of its own
+    Examples(examples::Options),
     /// Run a client's own published tests, against jetlag or a real server
     ClientSuite(client_suite::Options),
     /// Replay everything on a version that nobody has looked at yet, and say what has to be done about it
@@ -73,6 +76,7 @@ fn main() -> anyhow::Result<ExitCode> {
         Task::WrongRules(options) => wrong_rules::run(&workspace, &options),
         Task::Tidy => tidy::run(&workspace),
         Task::Crossed(options) => crossed::run(&workspace, &options),
+        Task::Examples(options) => examples::run(&workspace, &options),
         Task::ClientSuite(options) => client_suite::run(&workspace, &options),
         Task::NewServer(options) => new_server::run(&workspace, &options),
         Task::Review(options) => review::run(&workspace.root, &options),

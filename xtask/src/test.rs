@@ -11,7 +11,7 @@ use jetlag_conform::find::{REQUIRE_VARIABLE, VARIABLE};
 use jetlag_model::ServerVersion;
 
 use crate::command::{Profile, Workspace, watch};
-use crate::{determinism, review, server, tidy};
+use crate::{determinism, examples, review, server, tidy};
 
 /// Options of `cargo xtask test`.
 #[derive(Debug, clap::Args)]
@@ -29,7 +29,7 @@ pub(crate) const STARTED_BY: &str = "run by ";
 
 type Step = fn(&Context<'_>) -> anyhow::Result<Tally>;
 
-const STEPS: [(&str, Step); 12] = [
+const STEPS: [(&str, Step); 13] = [
     ("fmt", |context| context.succeeds(&["fmt", "--all", "--check"], &[])),
     ("clippy", |context| context.succeeds(&["clippy", "--workspace", "--all-features", "--all-targets", "--", "-D", "warnings"], &[])),
     ("test", run_tests),
@@ -40,6 +40,7 @@ const STEPS: [(&str, Step); 12] = [
     ("run", run_scenarios),
     ("matrix", |context| context.jetlag_succeeds(&["matrix", "--check"])),
     ("determinism", |context| Ok(Tally { passed: determinism::check(context.workspace)?, ..Tally::default() })),
+    ("examples", run_examples),
     ("conform", conform),
     ("programs", programs),
 ];
@@ -209,6 +210,13 @@ fn check_review_map(context: &Context<'_>) -> anyhow::Result<Tally> {
 
 fn run_scenarios(context: &Context<'_>) -> anyhow::Result<Tally> {
     context.all_scenarios(context.workspace.jetlag(Profile::Release).arg("run"))
+}
+
+/// The example clients in other languages; that in Rust is among the tests.
+fn run_examples(context: &Context<'_>) -> anyhow::Result<Tally> {
+    let examples::Tally { passed, failed, skipped } = examples::check(context.workspace, &[])?;
+    let note = if skipped.is_empty() { String::new() } else { format!("no tools for {}", skipped.join(", ")) };
+    Ok(Tally { passed, failed, skipped: skipped.len(), note })
 }
 
 /// The scenarios on all compared versions; or on the one server that somebody chose.

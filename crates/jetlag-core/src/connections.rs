@@ -56,6 +56,10 @@ impl Connections {
         self.open.keys().copied()
     }
 
+    pub(crate) fn subscription_count(&self) -> usize {
+        self.subs.len()
+    }
+
     pub(crate) fn options(&self, conn: ConnId) -> ConnectOptions {
         *self.open.get(&conn).unwrap_or_else(|| panic!("connection {conn} is not open"))
     }

@@ -117,6 +117,11 @@ impl Core {
         self.connections.open().collect()
     }
 
+    /// How many subscriptions there are, over all connections.
+    pub fn subscription_count(&self) -> usize {
+        self.connections.subscription_count()
+    }
+
     /// Takes one input.
     ///
     /// # Panics

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use jetlag_core::LostTail;
 use jetlag_fault::{Report, Rule};
 use jetlag_model::{Duration, Time};
-use jetlag_trace::Trace;
+use jetlag_trace::{Record, Trace};
 use serde_json::Value as Json;
 use tokio::net::TcpListener;
 use tokio::task::AbortHandle;
@@ -144,6 +144,29 @@ impl Running {
     /// When there is no such namespace.
     pub fn trace(&self, namespace: &str) -> Result<Option<Trace>, ServerError> {
         self.in_namespace(namespace, |namespace| Ok(namespace.ledger().trace().cloned()))
+    }
+
+    /// Looks at the records so far; at none if not everything is kept (see [`Keep`](crate::Keep)).
+    ///
+    /// # Errors
+    /// When there is no such namespace.
+    pub fn with_records<R>(&self, namespace: &str, look: impl FnOnce(&[Record]) -> R) -> Result<R, ServerError> {
+        self.in_namespace(namespace, |namespace| Ok(look(namespace.ledger().trace().map_or(&[], Trace::records))))
+    }
+
+    /// Waits until a client sends something, comes or goes, or something is due. What happens after this was called counts, awaited or not.
+    pub fn traffic(&self) -> impl Future<Output = ()> + '_ {
+        self.shared.traffic.notified()
+    }
+
+    /// How many pieces of bytes were read from clients so far.
+    pub fn reads(&self) -> u64 {
+        self.shared.reads()
+    }
+
+    /// How many connections there are, with those that have said nothing yet.
+    pub fn connection_count(&self) -> usize {
+        self.shared.connection_count()
     }
 
     /// Streams, consumers, connections and rules as JSON.

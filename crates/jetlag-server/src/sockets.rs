@@ -2,6 +2,7 @@
 //! the runtime of whoever starts it, on that runtime's clock.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jetlag_model::{ConnId, Time};
@@ -34,6 +35,10 @@ pub(crate) struct Shared {
     limit: Option<VirtualLimit>,
     /// The latest instant, and how often the broker was called at it.
     calls: Mutex<(Time, u64)>,
+    /// Pieces of bytes that were read.
+    reads: AtomicU64,
+    /// Something was read or was due.
+    pub(crate) traffic: Notify,
     /// A connection is gone.
     gone: Notify,
     /// What the server can not go on without failed.
@@ -53,6 +58,8 @@ impl Shared {
             start: Instant::now(),
             limit,
             calls: Mutex::default(),
+            reads: AtomicU64::new(0),
+            traffic: Notify::new(),
             gone: Notify::new(),
             failure: Mutex::default(),
             failed: Notify::new(),
@@ -148,6 +155,23 @@ impl Shared {
         }
     }
 
+    /// The same for what comes from outside, a client or the clock; whoever waits for something to happen looks again.
+    fn happens<R>(&self, f: impl FnOnce(&mut Broker, Time) -> R) -> R {
+        let result = self.with(f);
+        self.traffic.notify_waiters();
+        result
+    }
+
+    /// How many pieces of bytes were read.
+    pub(crate) fn reads(&self) -> u64 {
+        self.reads.load(Ordering::Relaxed)
+    }
+
+    /// How many connections there are, with those that have said nothing yet.
+    pub(crate) fn connection_count(&self) -> usize {
+        self.writers().len()
+    }
+
     /// Looks at the broker, without any effect.
     pub(crate) fn look<R>(&self, f: impl FnOnce(&mut Broker) -> R) -> R {
         f(&mut self.lock())
@@ -169,7 +193,7 @@ pub(crate) async fn serve(shared: Arc<Shared>, listener: TcpListener) {
             biased;
             accepted = listener.accept() => match accepted {
                 Ok((stream, peer)) => {
-                    let conn = shared.with(|broker, now| broker.accept(now, peer));
+                    let conn = shared.happens(|broker, now| broker.accept(now, peer));
                     let wake = Arc::new(Notify::new());
                     shared.writers().insert(conn, wake.clone());
                     tasks.spawn(connection(shared.clone(), conn, stream, wake));
@@ -207,7 +231,7 @@ async fn keep_time(shared: Arc<Shared>) {
         for _ in 0..TURNS {
             tokio::task::yield_now().await;
         }
-        shared.with(|broker, now| broker.tick(now));
+        shared.happens(|broker, now| broker.tick(now));
     }
 }
 
@@ -221,8 +245,8 @@ async fn connection(shared: Arc<Shared>, conn: ConnId, stream: TcpStream, wake: 
         () = read(&shared, conn, &mut reader) => {}
         () = write(&shared, conn, writer, &wake) => {}
     }
-    shared.with(|broker, now| broker.gone(now, conn));
     shared.writers().remove(&conn);
+    shared.happens(|broker, now| broker.gone(now, conn));
     shared.gone.notify_waiters();
 }
 
@@ -231,7 +255,10 @@ async fn read(shared: &Shared, conn: ConnId, reader: &mut OwnedReadHalf) {
     loop {
         match reader.read(&mut buffer).await {
             Ok(0) | Err(_) => return,
-            Ok(count) => shared.with(|broker, now| broker.bytes(now, conn, &buffer[..count])),
+            Ok(count) => {
+                shared.reads.fetch_add(1, Ordering::Relaxed);
+                shared.happens(|broker, now| broker.bytes(now, conn, &buffer[..count]));
+            }
         }
     }
 }

@@ -21,6 +21,7 @@ pub(crate) fn state(namespace: &mut Namespace) -> Result<Json, ServerError> {
         "now_ns": namespace.now().as_nanos(),
         "up": namespace.is_up(),
         "connections": connections,
+        "subscriptions": namespace.server().core().map_or(0, jetlag_core::Core::subscription_count),
         "streams": streams,
         "faults": namespace.reports().map(report).collect::<Vec<_>>(),
         "records": namespace.ledger().len(),

@@ -116,6 +116,19 @@ pub enum Error {
     #[cfg(feature = "server")]
     #[error("an answer of the server can not be read: {0}")]
     Answer(serde_json::Error),
+    /// A message came again where none was to.
+    #[cfg(feature = "server")]
+    #[error("message {stream_seq} came to {path} again at {at}, the delivery of count {delivery_count}, and was not to")]
+    Redelivered {
+        /// The consumer's path.
+        path: String,
+        /// The message's place in the stream.
+        stream_seq: u64,
+        /// Which attempt it was.
+        delivery_count: u64,
+        /// When, on the server's clock.
+        at: jetlag_model::Time,
+    },
     /// Anything else that a world can not do.
     #[error(transparent)]
     World(WorldError),

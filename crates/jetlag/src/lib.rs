@@ -9,7 +9,7 @@
 //! | script a worker | [`Simulation::worker`]: a closure from [`Delivery`] to [`Action`] or [`Plan`]; or a [`Handler`] |
 //! | act as a client step by step | [`Simulation::client`] |
 //! | make something go wrong | [`Simulation::fault`] with a [`Fault`]; [`Simulation::restart`], [`Simulation::kill`] |
-//! | see what happened | [`Simulation::deliveries`], [`Simulation::transcript`], [`Simulation::trace`], [`Simulation::consumer_info`] |
+//! | see what happened in a run | [`Simulation::deliveries`], [`Simulation::transcript`], [`Simulation::trace`], [`Simulation::consumer_info`] |
 //!
 //! Names are those of NATS. A consumer is named by its path, `STREAM/CONSUMER`. A length of time is a [`Duration`], a
 //! [`std::time::Duration`], or a text with a unit such as `"1m30s"` (see [`IntoDuration`]).
@@ -41,10 +41,12 @@ pub use error::Error;
 pub use fault::Fault;
 pub use into_duration::IntoDuration;
 #[cfg(feature = "server")]
-pub use server::{Server, ServerOptions};
+pub use server::{Arrival, Server, ServerOptions};
 pub use simulation::{Simulation, SimulationOptions};
 
 pub use jetlag_core::{ConnectOptions, CoreConfig, Lost, LostTail};
+#[cfg(feature = "server")]
+pub use jetlag_metrics as metrics;
 pub use jetlag_model::{
     AckKind, AckPolicy, AckToken, ApiError, ConsumerConfig, ConsumerInfo, ConsumerSeq, DeliverPolicy, DeliveryCount, DiscardPolicy,
     Duration, DurationError, Headers, Message, Payload, PullRequest, ReplayPolicy, RetentionPolicy, SequenceInfo, ServerVersion,

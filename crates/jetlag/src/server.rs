@@ -1,10 +1,13 @@
 //! A server for real clients inside a test: it listens on loopback and takes its time from tokio's clock.
 
+mod watch;
+
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use jetlag_core::LostTail;
 use jetlag_fault::{Report, RuleId};
+use jetlag_metrics::Metrics;
 use jetlag_model::{ApiError, ConsumerInfo, Duration, ServerVersion, StreamInfo, Time};
 use jetlag_server::{Running, ServerConfig, ServerError};
 use jetlag_trace::Trace;
@@ -13,6 +16,8 @@ use serde_json::{Value as Json, json};
 
 use crate::names::{ConsumerPath, is_name};
 use crate::{Error, Fault, IntoDuration};
+
+pub use watch::Arrival;
 
 /// How a [`Server`] is set up.
 ///
@@ -234,7 +239,28 @@ impl Server {
         Ok(self.trace()?.lines().collect())
     }
 
-    /// Streams, consumers, connections and faults as JSON, for a failing test to print.
+    /// Counters and gauges of what happened, as a run of the simulator and `jetlag serve` have them: values of series, or Prometheus text.
+    ///
+    /// # Errors
+    /// None on a server that was started.
+    pub fn metrics(&self) -> Result<Metrics, Error> {
+        let mut metrics = Metrics::new();
+        self.running.with_records(NAMESPACE, |records| metrics.add_all(records))?;
+        Ok(metrics)
+    }
+
+    /// How many pieces of bytes clients have sent so far: what a test costs, whatever the machine. Most of them in a long wait are the
+    /// client's pings and renewed pulls.
+    pub fn reads(&self) -> u64 {
+        self.running.reads()
+    }
+
+    /// How many connections there are, with those that have said nothing yet.
+    pub fn connection_count(&self) -> usize {
+        self.running.connection_count()
+    }
+
+    /// Streams, consumers, connections, the number of subscriptions (those of the server among them), and faults as JSON, for a failing test to print.
     ///
     /// # Errors
     /// None on a server that was started.

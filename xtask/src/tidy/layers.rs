@@ -4,7 +4,7 @@ use super::tree::{Finding, Tree};
 use crate::command::Package;
 
 /// Every package and its layer; a package depends on lower layers only.
-const LAYERS: [(&str, u8); 18] = [
+const LAYERS: [(&str, u8); 19] = [
     ("jetlag-model", 0),
     ("jetlag-core", 1),
     ("jetlag-fault", 1),
@@ -22,6 +22,7 @@ const LAYERS: [(&str, u8); 18] = [
     ("jetlag-benches", 5),
     ("jetlag", 6),
     ("jetlag-cli", 6),
+    ("jetlag-example", 7),
     ("xtask", 7),
 ];
 

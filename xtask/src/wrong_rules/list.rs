@@ -127,7 +127,7 @@ pub(super) const WRONG_RULES: &[WrongRule] = &[
         section: "3.3",
         about: "Waiting pulls take turns, a message each; here the first gets its whole batch.",
         file: "consumer/waiting.rs",
-        right: "self.waiting.push_back(waiting);
+        right: "self.enqueue(waiting);
             } else {",
         wrong: "self.waiting.push_front(waiting);
             } else {",

@@ -20,7 +20,7 @@ pub fn run_cluster(config: &str) -> Cluster {
         let others: Vec<&str> = routes.iter().enumerate().filter(|(place, _)| *place != own).map(|(_, url)| url.as_str()).collect();
         let name = format!("node{own}");
         let more = ["--routes", &others.join(","), "--cluster", &routes[own], "--cluster_name", "cluster", "-n", &name];
-        Server::start(Settings { config: Some(PathBuf::from(config)), port: None, more: more.map(str::to_owned).to_vec() })
+        Server::start(Settings { config: Some(PathBuf::from(config)), more: more.map(str::to_owned).to_vec(), ..Settings::default() })
     });
     Cluster { servers: servers.collect() }
 }

@@ -30,7 +30,7 @@ pub fn run_server(config: &str) -> Server {
 /// Starts a server on this port, or on a free one.
 pub fn run_server_with_port(config: &str, port: Option<&str>) -> Server {
     let config = (!config.is_empty()).then(|| PathBuf::from(config));
-    Server::start(Settings { config, port: port.map(str::to_owned), more: Vec::new() })
+    Server::start(Settings { config, port: port.map(str::to_owned), ..Settings::default() })
 }
 
 /// Starts a server on a free port without a configuration.
@@ -46,6 +46,16 @@ pub fn set_lame_duck_mode(server: &Server) {
 impl Server {
     fn start(settings: Settings) -> Server {
         Server { process: Process::start(settings).unwrap_or_else(|error| panic!("{error}")) }
+    }
+
+    /// Starts a server by a program and its first arguments, whatever the environment says.
+    ///
+    /// # Errors
+    ///
+    /// When it does not listen; the text has its log.
+    pub fn of(program: &[String]) -> Result<Server, String> {
+        let settings = Settings { program: Some(program.to_vec()), ..Settings::default() };
+        Process::start(settings).map(|process| Server { process }).map_err(|error| error.to_string())
     }
 
     /// What clients connect to.

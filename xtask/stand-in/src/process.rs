@@ -31,6 +31,8 @@ wait "$server"; kill -s KILL "$listener"
 /// What a server is started with.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Settings {
+    /// The program and its first arguments; what the environment says unless given.
+    pub(crate) program: Option<Vec<String>>,
     pub(crate) config: Option<PathBuf>,
     /// A free one unless given.
     pub(crate) port: Option<String>,
@@ -123,7 +125,7 @@ fn launch(settings: &Settings, folder: &Path) -> Result<(Child, Info, u32), Star
             return Err(StartError(format!("{}: {error}", file.display())));
         }
     }
-    let program = program()?;
+    let program = settings.program.clone().map_or_else(program, Ok)?;
     let mut command = Command::new("sh");
     command.args(["-c", KEEPER, "sh"]).args(&program);
     command.arg("--store_dir").arg(folder).args(["-p", settings.port.as_deref().unwrap_or("-1")]);

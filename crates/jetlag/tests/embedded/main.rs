@@ -1,7 +1,12 @@
 //! An unmodified async-nats against the embedded server on tokio's paused clock.
 
 mod client_features;
+mod clock;
+mod drops;
+mod handle;
 mod host;
+mod long_waits;
+mod traces;
 
 use async_nats::jetstream;
 use async_nats::jetstream::consumer::{AckPolicy, pull};
