@@ -6,6 +6,7 @@ mod drops;
 mod handle;
 mod host;
 mod long_waits;
+mod readme;
 mod traces;
 
 use async_nats::jetstream;
@@ -28,4 +29,10 @@ async fn stream(js: &jetstream::Context) -> Result<jetstream::stream::Stream> {
 async fn orders(js: &jetstream::Context, config: pull::Config) -> Result<jetstream::consumer::PullConsumer> {
     let config = pull::Config { durable_name: Some("WORK".into()), ack_policy: AckPolicy::Explicit, ..config };
     Ok(stream(js).await?.create_consumer(config).await?)
+}
+
+#[test]
+fn the_readme_shows_what_is_tested() {
+    let (_, tested) = include_str!("readme.rs").split_once("\n\n").expect("the first line says what it is");
+    assert!(include_str!("../../README.md").contains(tested), "copy tests/embedded/readme.rs into the README");
 }
