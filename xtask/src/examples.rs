@@ -15,6 +15,8 @@ use crate::command::Workspace;
 
 /// With this at 1, a missing tool is a failure.
 const REQUIRE: &str = "JETLAG_REQUIRE_CLIENTS";
+/// The file that the example of docs/SERVE.md becomes.
+const PAGE: &str = "serve_page.py";
 /// How long an example may take.
 const PATIENCE: Duration = Duration::from_secs(120);
 /// How often it is asked whether it is done.
@@ -54,9 +56,12 @@ const LANGUAGES: [Language; 4] = [
         commands: |_, kept| {
             let mut install = Command::new("python3");
             install.args(["-m", "pip", "install", "--quiet", "--upgrade", "--requirement", "requirements.txt", "--target"]).arg(kept);
-            let mut example = Command::new("python3");
-            example.arg("example.py").env("PYTHONPATH", kept);
-            vec![install, example]
+            let script = |name: &str| {
+                let mut script = Command::new("python3");
+                script.arg(name).env("PYTHONPATH", kept);
+                script
+            };
+            vec![install, script("example.py"), script(PAGE)]
         },
     },
     Language {
@@ -129,6 +134,12 @@ fn example(workspace: &Workspace, language: &Language, jetlag: &Path) -> anyhow:
     let folder = workspace.scratch(&format!("examples-{}", language.name))?;
     copy(&workspace.root.join("docs").join("examples").join(language.name), &folder)?;
     fs::create_dir(folder.join("logs")).context("a folder for logs could not be created")?;
+    if language.name == "python" {
+        let page = workspace.root.join("docs").join("SERVE.md");
+        let text = fs::read_to_string(&page).with_context(|| format!("{} can not be read", page.display()))?;
+        let code = code(&text, language.name).with_context(|| format!("{} has no example in {}", page.display(), language.name))?;
+        fs::write(folder.join(PAGE), code).context("the page's example could not be written")?;
+    }
     // Packages are kept between runs.
     let kept = workspace.target.join("xtask").join(format!("examples-kept-{}", language.name));
     fs::create_dir_all(&kept).with_context(|| format!("{} could not be created", kept.display()))?;
@@ -140,6 +151,12 @@ fn example(workspace: &Workspace, language: &Language, jetlag: &Path) -> anyhow:
         within(&mut command, PATIENCE)?;
     }
     fs::remove_dir_all(&folder).with_context(|| format!("{} could not be removed", folder.display()))
+}
+
+/// The first code of this language on a page.
+fn code<'p>(page: &'p str, language: &str) -> Option<&'p str> {
+    let (_, rest) = page.split_once(&format!("```{language}\n"))?;
+    Some(rest.split_once("```")?.0)
 }
 
 /// Waits for a command, for so long, and wants it to succeed.
@@ -186,6 +203,12 @@ fn copy(from: &Path, to: &Path) -> anyhow::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_code_of_a_page_is_found() {
+        let page = "# Page\n\n```sh\nls\n```\n\n```python\nprint(1)\n```\n";
+        assert_eq!((code(page, "python"), code(page, "go")), (Some("print(1)\n"), None));
+    }
 
     #[test]
     fn a_command_that_fails_or_hangs_is_an_error() {

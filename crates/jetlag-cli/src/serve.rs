@@ -8,17 +8,22 @@ mod conf;
 mod configured;
 pub(crate) mod flags;
 mod log;
+mod monitor;
+mod set_up;
 
 use std::fs;
 use std::io::Write;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, ToSocketAddrs};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, bail};
 use clap::{Args, ValueEnum};
 use jetlag_model::{ServerVersion, WallTime};
+use jetlag_runner::Registry;
 use jetlag_server::{Clock, Keep, Running, ServerConfig, User};
+use tokio::net::TcpListener;
 
 use crate::exit::Exit;
 use crate::serve::announce::{Announcement, OwnFile};
@@ -65,6 +70,20 @@ pub(crate) struct Arguments {
     /// What faults that act by chance draw from.
     #[arg(long, default_value_t = 1)]
     seed: u64,
+    /// Fault rules to begin with: a line each, as in a scenario. Every user's streams begin with them.
+    #[arg(long, value_name = "FILE")]
+    faults: Option<PathBuf>,
+    /// A scenario that is played before anybody connects. What it leaves of streams, consumers and messages is there for every user, the time
+    /// it took has passed; its clients and faults are gone.
+    #[arg(long, value_name = "FILE")]
+    scenario: Option<PathBuf>,
+    /// Where everything that happens is written to, as a trace of JSON lines. Of a user with a name it is written beside it, the name before the
+    /// extension.
+    #[arg(long, value_name = "FILE")]
+    trace: Option<PathBuf>,
+    /// A port where `/varz`, `/healthz` and `/metrics` are answered over HTTP; 0 or -1 chooses a free one.
+    #[arg(long, short, value_name = "PORT", allow_negative_numbers = true)]
+    monitor: Option<i32>,
     /// A name for the server.
     #[arg(long, value_name = "NAME")]
     server_name: Option<String>,
@@ -127,7 +146,7 @@ enum ClockChoice {
 }
 
 /// Serves until a signal ends it.
-pub(crate) fn run(arguments: &Arguments, out: &mut dyn Write) -> anyhow::Result<Exit> {
+pub(crate) fn run(arguments: &Arguments, handlers: &Registry, out: &mut dyn Write, err: &mut dyn Write) -> anyhow::Result<Exit> {
     let version = arguments.as_version.unwrap_or(ServerVersion::NEWEST);
     if arguments.stand_in_version {
         writeln!(out, "nats-server: v{version}")?;
@@ -142,17 +161,33 @@ pub(crate) fn run(arguments: &Arguments, out: &mut dyn Write) -> anyhow::Result<
         return Ok(Exit::Ok);
     }
     let address = address(arguments, &configured)?;
-    let config = server_config(arguments, &configured, version)?;
+    let monitor = arguments.monitor.or(configured.monitor).map(port).transpose()?;
+    let mut config = server_config(arguments, &configured, version)?;
+    config.count = monitor.is_some();
+    if let Some(path) = &arguments.faults {
+        config.rules = set_up::faults(path, err)?;
+    }
+    if let Some(path) = &arguments.scenario {
+        let server = set_up::server(path, &set_up::options(handlers, &config), config.started, err)?;
+        config.initial = Some(Arc::new(server));
+    }
     let log = match arguments.log.as_ref().or(configured.log.as_ref()) {
         Some(path) => Log::file(path)?,
         None => Log::standard_error(),
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("the system gives no event loop")?;
-    let served = runtime.block_on(serve(arguments, &configured, config, address, &log, out));
+    let served = runtime.block_on(serve(arguments, &configured, config, Addresses { clients: address, monitor }, &log, out));
     if let (Err(error), true) = (&served, log.is_file()) {
         log.fatal(&format!("{error:#}"));
     }
     served
+}
+
+/// Where to listen for whom.
+struct Addresses {
+    clients: SocketAddr,
+    /// The port for those who ask over HTTP, on the same address.
+    monitor: Option<u16>,
 }
 
 /// Where to listen.
@@ -166,8 +201,8 @@ fn address(arguments: &Arguments, configured: &Configured) -> anyhow::Result<Soc
 
 /// A port; 0 for a free one, which nats-server writes as -1.
 fn port(number: i32) -> anyhow::Result<u16> {
-    u16::try_from(number.max(if number == -1 { 0 } else { number }))
-        .with_context(|| format!("{number} is no port; write 1 to 65535, or 0 for a free one"))
+    let number = if number == -1 { 0 } else { number };
+    u16::try_from(number).map_err(|_| anyhow::anyhow!("{number} is no port; write 1 to 65535, or 0 for a free one"))
 }
 
 /// The address of a host: as it stands, or the first one of a name.
@@ -192,6 +227,7 @@ fn server_config(arguments: &Arguments, configured: &Configured, version: Server
         }
         ClockChoice::Manual => config.clock = Clock::Manual,
     }
+    config.trace = arguments.trace.clone();
     config.server_name = arguments.server_name.clone().or_else(|| configured.server_name.clone());
     config.auth = configured.auth.clone();
     if let Some(user) = &arguments.user {
@@ -230,7 +266,7 @@ async fn serve(
     arguments: &Arguments,
     configured: &Configured,
     config: ServerConfig,
-    address: SocketAddr,
+    addresses: Addresses,
     log: &Log,
     out: &mut dyn Write,
 ) -> anyhow::Result<Exit> {
@@ -246,8 +282,8 @@ async fn serve(
     for note in &configured.notes {
         log.info(note);
     }
-    if !address.ip().is_loopback() {
-        log.warning(&format!("{} is open to other machines, and this server is made for tests", address.ip()));
+    if !addresses.clients.ip().is_loopback() {
+        log.warning(&format!("{} is open to other machines, and this server is made for tests", addresses.clients.ip()));
     }
     if let Some(folder) = &config.store_dir {
         log.info("---------------- JETSTREAM ----------------");
@@ -255,10 +291,19 @@ async fn serve(
         log.info("-------------------------------------------");
     }
     let announced = (config.version, config.control_token.clone());
-    let running = Running::start(config, address, None).await?;
+    let running = Arc::new(Running::start(config, addresses.clients, None).await?);
     running.notes().iter().for_each(|note| log.warning(note));
-    let announcement =
-        Announcement { address: running.address(), version: announced.0, pid: std::process::id(), control_token: announced.1 };
+    let monitor = match addresses.monitor {
+        Some(port) => Some(monitor(SocketAddr::new(addresses.clients.ip(), port), &running, log).await?),
+        None => None,
+    };
+    let announcement = Announcement {
+        address: running.address(),
+        monitor: monitor.as_ref().map(|monitor| monitor.0),
+        version: announced.0,
+        pid: std::process::id(),
+        control_token: announced.1,
+    };
     // They go when the server does.
     let _files = write_files(arguments, configured, &announcement)?;
     match &announcement.control_token {
@@ -285,6 +330,14 @@ async fn serve(
     }
     log.info("Server Exiting..");
     Ok(Exit::Ok)
+}
+
+/// Answers over HTTP, until the process ends. Says where.
+async fn monitor(address: SocketAddr, running: &Arc<Running>, log: &Log) -> anyhow::Result<(SocketAddr, tokio::task::AbortHandle)> {
+    let listener = TcpListener::bind(address).await.with_context(|| format!("can not listen on {address} for /varz and others"))?;
+    let address = listener.local_addr().with_context(|| format!("{address} is not known"))?;
+    log.info(&format!("Starting http monitor on {address}"));
+    Ok((address, tokio::spawn(monitor::serve(listener, running.clone())).abort_handle()))
 }
 
 /// The files that say that the server is there.

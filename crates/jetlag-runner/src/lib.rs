@@ -19,7 +19,7 @@ pub use expect::{AlertExpectation, ExpectationReport};
 pub use jetlag_core::{VersionRule, version_rules};
 pub use outcome::{CheckReport, Failure, Mismatch, Outcome, StepRun, Verdict};
 pub use registry::{Registry, RegistryError};
-pub use run::{Pace, RunOptions, StepPlace, VirtualPace, run_on, run_simulated};
+pub use run::{Pace, RunOptions, StepPlace, VirtualPace, run_and_keep, run_on, run_simulated};
 pub use separation::{Explanation, Separation, explanation, separation};
 pub use suite::{
     Blessed, FileReport, FileRun, Nondeterminism, Repeat, ScenarioFile, SuiteError, Unreadable, bless_file, find_files, in_order,

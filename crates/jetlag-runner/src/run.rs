@@ -6,7 +6,7 @@ use std::sync::Arc;
 use jetlag_core::CoreConfig;
 use jetlag_fault::RuleId;
 use jetlag_metrics::Contract;
-use jetlag_model::{ServerVersion, Time};
+use jetlag_model::{ServerVersion, Time, WallTime};
 use jetlag_scenario::{AckCommand, AckVerb, Check, Command, Expect, Mode, SCRIPT, Scenario, Step};
 use jetlag_sim::{Backend, Simulated, World, WorldError};
 use jetlag_trace::{Key, Kind, Place, Record, line};
@@ -100,8 +100,18 @@ pub fn run_simulated(scenario: &Scenario, options: &RunOptions) -> Outcome {
     run_on(Simulated::with_config(CoreConfig { version: options.version, flipped: options.flipped }), scenario, options, &mut VirtualPace)
 }
 
+/// Runs a scenario on the simulator, whose wall clock shows `started` at the start, and gives the server as it is afterwards, too.
+pub fn run_and_keep(scenario: &Scenario, options: &RunOptions, started: WallTime) -> (Outcome, Simulated) {
+    let config = CoreConfig { version: options.version, flipped: options.flipped };
+    run_whole(Simulated::starting(config, started), scenario, options, &mut VirtualPace)
+}
+
 /// Runs a scenario on a server that has just started and holds nothing.
 pub fn run_on<B: Backend>(backend: B, scenario: &Scenario, options: &RunOptions, pace: &mut dyn Pace<B>) -> Outcome {
+    run_whole(backend, scenario, options, pace).0
+}
+
+fn run_whole<B: Backend>(backend: B, scenario: &Scenario, options: &RunOptions, pace: &mut dyn Pace<B>) -> (Outcome, B) {
     let world = World::with_seed(backend, options.seed.unwrap_or(scenario.header.seed));
     let mut run = Run {
         scenario,
@@ -272,7 +282,7 @@ impl<B: Backend> Run<'_, B> {
         }
     }
 
-    fn finish(mut self, verdict: Option<Verdict>) -> Outcome {
+    fn finish(mut self, verdict: Option<Verdict>) -> (Outcome, B) {
         let blocks = (0..self.scenario.blocks.len()).map(|block| self.lines(block)).collect();
         let rules: Vec<_> = self.world.rule_reports().cloned().collect();
         for report in &rules {
@@ -296,7 +306,11 @@ impl<B: Backend> Run<'_, B> {
             (true, None) => Verdict::Pass,
         });
         let deliveries = self.world.deliveries();
-        Outcome {
+        let (redelivered, deliveries) =
+            (deliveries.iter().filter(|delivery| delivery.delivery_count().0 > 1).count() as u64, deliveries.len() as u64);
+        let virtual_time = self.world.now().since_start();
+        let (backend, trace) = self.world.into_parts();
+        let outcome = Outcome {
             verdict,
             failures: self.failures,
             blocks,
@@ -304,12 +318,13 @@ impl<B: Backend> Run<'_, B> {
             checks: self.checks,
             expectations: self.ledger.reports,
             alerts: self.ledger.alerts,
-            virtual_time: self.world.now().since_start(),
-            deliveries: deliveries.len() as u64,
-            redeliveries: deliveries.iter().filter(|delivery| delivery.delivery_count().0 > 1).count() as u64,
+            virtual_time,
+            deliveries,
+            redeliveries: redelivered,
             rules,
-            trace: self.world.into_trace(),
-        }
+            trace,
+        };
+        (outcome, backend)
     }
 
     /// A rule that never acted tests nothing. One that acts by chance may stay without; a run that broke off says nothing about it.

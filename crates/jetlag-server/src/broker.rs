@@ -7,13 +7,13 @@ use std::sync::Arc;
 
 use jetlag_core::ConnectOptions;
 use jetlag_model::{ConnId, Duration, Headers, Message, PullRequest, Time};
-use jetlag_sim::{Frame, Simulated};
+use jetlag_sim::{Backend, Frame, Simulated};
 use jetlag_wire::{Asked, Limits, Refusal, ServerConnection, ServerInfo};
 
 use crate::config::{Clock, ServerConfig};
 use crate::control::{FaultWait, report};
 use crate::error::ServerError;
-use crate::ledger::Ledger;
+use crate::ledger::{Ledger, TraceFile, trace_path};
 use crate::namespace::{Namespace, Sending};
 use crate::operation::{Operation, Progress};
 use crate::store::{NamespaceStore, Store};
@@ -60,6 +60,16 @@ pub(crate) struct Place {
     pub(crate) waits: Vec<FaultWait>,
 }
 
+/// What went over all connections, as nats-server counts it.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Traffic {
+    pub(crate) in_msgs: u64,
+    pub(crate) in_bytes: u64,
+    pub(crate) out_msgs: u64,
+    pub(crate) out_bytes: u64,
+    pub(crate) slow_consumers: u64,
+}
+
 /// All of a listening server that is not a socket.
 pub(crate) struct Broker {
     pub(crate) config: ServerConfig,
@@ -68,6 +78,7 @@ pub(crate) struct Broker {
     pub(crate) places: BTreeMap<Arc<str>, Place>,
     store: Option<Store>,
     next_conn: u64,
+    pub(crate) traffic: Traffic,
     ready: BTreeSet<ConnId>,
     /// The namespaces in which something happened since [`Broker::finish`].
     touched: BTreeSet<Arc<str>>,
@@ -112,6 +123,7 @@ impl Broker {
             places: BTreeMap::new(),
             store,
             next_conn: 1,
+            traffic: Traffic::default(),
             ready: BTreeSet::new(),
             touched: BTreeSet::new(),
             wakes: BTreeSet::new(),
@@ -143,6 +155,22 @@ impl Broker {
         &self.notes
     }
 
+    /// What INFO says of the server.
+    pub(crate) fn info(&self) -> &ServerInfo {
+        &self.info
+    }
+
+    /// How many connections there were, those that are gone among them.
+    pub(crate) fn connections_so_far(&self) -> u64 {
+        self.next_conn - 1
+    }
+
+    /// The files of all traces are whole.
+    pub(crate) fn finish_traces(&mut self) {
+        let finished = self.places.values_mut().try_for_each(|place| place.namespace.ledger_mut().finish());
+        self.note(finished);
+    }
+
     /// The namespace of this name, made if it is new.
     pub(crate) fn place(&mut self, name: &Arc<str>) -> &mut Place {
         if !self.places.contains_key(name) {
@@ -160,12 +188,25 @@ impl Broker {
     }
 
     fn add(&mut self, name: Arc<str>, server: Simulated, store: Option<NamespaceStore>) -> Result<(), ServerError> {
-        let mut namespace = Namespace::new(server, self.config.seed, Ledger::new(self.config.keep));
+        let mut ledger = Ledger::new(self.config.keep);
+        if self.config.count {
+            ledger = ledger.counting();
+        }
+        if let Some(path) = &self.config.trace {
+            match TraceFile::create(trace_path(path, &name)) {
+                Ok(file) => ledger = ledger.writing(file),
+                Err(error) => self.note::<()>(Err(error)),
+            }
+        }
+        // What comes with a server from elsewhere is its time, and clients that stayed there.
+        let offset = server.now().since_start();
+        let mut namespace = Namespace::new(server, self.config.seed, ledger);
+        let forgotten = namespace.forget_connections();
         let rules = self.config.rules.iter().cloned().try_for_each(|rule| namespace.add_rule(rule));
         let place = Place {
             namespace,
             store,
-            offset: Duration::ZERO,
+            offset,
             wake: None,
             operation: None,
             queue: VecDeque::new(),
@@ -174,7 +215,7 @@ impl Broker {
         };
         self.places.insert(name.clone(), place);
         self.touched.insert(name);
-        rules
+        forgotten.and(rules)
     }
 
     // Connections
@@ -315,6 +356,8 @@ impl Broker {
             Asked::Connect => return,
             Asked::Pong => return self.pong(conn, &namespace),
             Asked::Publish(message) => {
+                self.traffic.in_msgs += 1;
+                self.traffic.in_bytes += size(&message);
                 if message.subject.text().starts_with(CONTROL) {
                     return self.control(conn, &namespace, may_control, &message);
                 }
@@ -558,8 +601,11 @@ impl Broker {
                 Sending::Deliver { conn, sid, message } => {
                     let Some(state) = self.conns.get_mut(&conn) else { continue };
                     state.wire.deliver(sid, &message);
+                    self.traffic.out_msgs += 1;
+                    self.traffic.out_bytes += size(&message);
                     self.ready.insert(conn);
                     if state.wire.closed().is_some() {
+                        self.traffic.slow_consumers += 1;
                         overrun.push(conn);
                     }
                 }
@@ -592,6 +638,12 @@ impl Broker {
     }
 }
 
+/// Bytes of headers and payload.
+fn size(message: &Message) -> u64 {
+    let headers = message.headers.as_ref().map_or(0, |headers| headers.as_bytes().len());
+    (headers + message.payload.len()) as u64
+}
+
 impl Place {
     /// What the namespace's clock shows at this real time.
     fn virtual_at(&self, clock: Clock, at: Time) -> Time {
@@ -611,6 +663,7 @@ impl Place {
     }
 
     fn save(&mut self) -> Result<(), ServerError> {
+        self.namespace.ledger_mut().flush()?;
         match &mut self.store {
             Some(store) => Ok(store.save(self.namespace.server(), self.namespace.wall(), self.namespace.life())?),
             None => Ok(()),

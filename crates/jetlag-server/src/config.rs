@@ -82,9 +82,14 @@ pub struct ServerConfig {
     pub started: WallTime,
     /// How much of what happens is kept.
     pub keep: Keep,
+    /// A file to which everything that happens is written, whatever is kept; that of a namespace with a name has the name before its extension.
+    pub trace: Option<PathBuf>,
+    /// Whether what happens is counted, for [`Running::metrics_text`](crate::Running::metrics_text).
+    pub count: bool,
     /// A folder in which namespaces are kept, so that a process that was killed goes on where it was.
     pub store_dir: Option<PathBuf>,
-    /// What a namespace begins with, if nothing of it was kept: a server at the start of its time; an empty one if there is none.
+    /// What a namespace begins with, if nothing of it was kept, without its clients; an empty server if there is none. Its time goes on from where
+    /// it is.
     pub initial: Option<Arc<Simulated>>,
     /// The fault rules that a namespace begins with.
     pub rules: Vec<Rule>,
@@ -114,6 +119,8 @@ impl Default for ServerConfig {
             // 2026-01-01T00:00:00Z, as in simulations.
             started: WallTime::from_unix_nanos(1_767_225_600_000_000_000),
             keep: Keep::All,
+            trace: None,
+            count: false,
             store_dir: None,
             initial: None,
             rules: Vec::new(),

@@ -60,7 +60,7 @@ impl Broker {
             Err(refused(403, "controls need the token printed at start, as auth token or password; or start with --insecure-control"))
         };
         let body = match outcome {
-            Ok(Outcome::Later) => return,
+            Ok(Outcome::Later) => return self.collect(namespace),
             Ok(Outcome::Text(text)) => text,
             Ok(Outcome::Now(answer)) => answer.to_string(),
             Err(error) => error.to_string(),

@@ -1,5 +1,7 @@
 //! What can go wrong with a server that real clients talk to.
 
+use std::path::PathBuf;
+
 use jetlag_fault::{RuleError, RuleId};
 use jetlag_model::Duration;
 use jetlag_sim::BackendError;
@@ -36,6 +38,14 @@ pub enum ServerError {
     /// What is kept on disk can not be read or written.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The file that is to get the trace can not be written.
+    #[error("the trace {} can not be written: {source}", path.display())]
+    Trace {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: std::io::Error,
+    },
     /// The simulated server failed.
     #[error(transparent)]
     Backend(#[from] BackendError),

@@ -1,12 +1,20 @@
-//! What a running server keeps of what happened: everything, the latest records, or nothing.
+//! What a running server keeps of what happened: everything, the latest records, or nothing; and what it makes of it beside that, a file and
+//! counters.
 //!
 //! What real clients make up anew in each run (inboxes, the names of ephemeral consumers) is replaced by its order of appearance, and
 //! header fields are sorted, so that the same run has the same trace.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::ffi::OsString;
+use std::fs::File;
+use std::io::{self, BufWriter};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use jetlag_trace::{Fields, Key, Record, Trace, Value};
+use jetlag_metrics::Metrics;
+use jetlag_trace::{Fields, Key, Record, Trace, TraceWriter, Value};
+
+use crate::error::ServerError;
 
 /// How much is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,34 +34,74 @@ pub(crate) struct Ledger {
     latest: VecDeque<Record>,
     next: u64,
     aliases: Aliases,
+    file: Option<TraceFile>,
+    metrics: Option<Metrics>,
 }
 
 impl Ledger {
     pub(crate) fn new(keep: Keep) -> Ledger {
-        Ledger { keep, trace: Trace::new(), latest: VecDeque::new(), next: 0, aliases: Aliases::default() }
+        let (latest, aliases) = (VecDeque::new(), Aliases::default());
+        Ledger { keep, trace: Trace::new(), latest, next: 0, aliases, file: None, metrics: None }
     }
 
-    /// Whether anything is kept.
+    /// The same, which counts what happens.
+    pub(crate) fn counting(self) -> Ledger {
+        Ledger { metrics: Some(Metrics::new()), ..self }
+    }
+
+    /// The same, which writes what happens to a file.
+    pub(crate) fn writing(self, file: TraceFile) -> Ledger {
+        Ledger { file: Some(file), ..self }
+    }
+
+    /// Whether anybody wants to know what happens.
     pub(crate) fn is_on(&self) -> bool {
-        self.keep != Keep::Nothing
+        self.keep != Keep::Nothing || self.file.is_some() || self.metrics.is_some()
+    }
+
+    /// What was counted, if that is done.
+    pub(crate) fn metrics(&self) -> Option<&Metrics> {
+        self.metrics.as_ref()
+    }
+
+    /// What happened so far is in the file, if there is one.
+    pub(crate) fn flush(&mut self) -> Result<(), ServerError> {
+        match &mut self.file {
+            Some(file) if file.is_behind => {
+                file.is_behind = false;
+                file.settle(TraceWriter::flush)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The file, if there is one, is a whole trace.
+    pub(crate) fn finish(&mut self) -> Result<(), ServerError> {
+        self.file.as_mut().map_or(Ok(()), |file| file.settle(TraceWriter::finish))
     }
 
     /// Adds a record that `cause` led to; it is made only if it is kept. Returns its number.
     pub(crate) fn push_with(&mut self, cause: Option<u64>, record: impl FnOnce() -> Record) -> Option<u64> {
-        if self.keep == Keep::Nothing {
+        if !self.is_on() {
             return None;
         }
         let mut record = self.aliases.apply(record());
         record.cause = record.cause.or(cause);
         let n = self.next;
+        record.n = n;
         self.next += 1;
+        if let Some(metrics) = &mut self.metrics {
+            metrics.add(&record);
+        }
+        if let Some(file) = &mut self.file {
+            file.push(&record);
+        }
         match self.keep {
             Keep::Nothing => {}
             Keep::All => {
                 self.trace.push(record);
             }
             Keep::Latest(count) => {
-                record.n = n;
                 self.latest.push_back(record);
                 while self.latest.len() > count {
                     self.latest.pop_front();
@@ -84,6 +132,50 @@ impl Ledger {
     pub(crate) fn len(&self) -> u64 {
         self.next
     }
+}
+
+/// A file that gets all records.
+pub(crate) struct TraceFile {
+    path: PathBuf,
+    writer: TraceWriter<BufWriter<File>>,
+    /// Why it could not be written: told when it is to be whole.
+    failure: Option<io::Error>,
+    is_behind: bool,
+}
+
+impl TraceFile {
+    /// Begins the file; what was in it is gone.
+    pub(crate) fn create(path: PathBuf) -> Result<TraceFile, ServerError> {
+        match File::create(&path).and_then(|file| TraceWriter::new(BufWriter::new(file))) {
+            Ok(writer) => Ok(TraceFile { path, writer, failure: None, is_behind: true }),
+            Err(source) => Err(ServerError::Trace { path, source }),
+        }
+    }
+
+    fn push(&mut self, record: &Record) {
+        if self.failure.is_none() {
+            self.failure = self.writer.push(record).err();
+        }
+        self.is_behind = true;
+    }
+
+    fn settle(&mut self, how: impl FnOnce(&mut TraceWriter<BufWriter<File>>) -> io::Result<()>) -> Result<(), ServerError> {
+        let settled = self.failure.take().map_or_else(|| how(&mut self.writer), Err);
+        settled.map_err(|source| ServerError::Trace { path: self.path.clone(), source })
+    }
+}
+
+/// The trace file of a namespace: `path`, with the namespace's name before the extension.
+pub(crate) fn trace_path(path: &Path, namespace: &str) -> PathBuf {
+    if namespace.is_empty() {
+        return path.to_owned();
+    }
+    let mut name = path.file_stem().unwrap_or_default().to_owned();
+    name.push(format!(".{}", crate::store::plain(namespace)));
+    if let Some(extension) = path.extension() {
+        name.push(OsString::from_iter([".".as_ref(), extension]));
+    }
+    path.with_file_name(name)
 }
 
 /// Names that clients draw at random, in order of appearance.
@@ -178,6 +270,15 @@ mod tests {
             ("averylongwordof22lettr", None),
         ] {
             assert_eq!(aliases.text(text).as_deref(), aliased, "{text}");
+        }
+    }
+
+    #[test]
+    fn every_namespace_has_a_trace_of_its_own() {
+        for (path, namespace, of) in
+            [("a/trace.jsonl", "", "a/trace.jsonl"), ("a/trace.jsonl", "w1", "a/trace.w1.jsonl"), ("trace", "../b", "trace._2e_2e_2fb")]
+        {
+            assert_eq!(trace_path(Path::new(path), namespace), Path::new(of));
         }
     }
 

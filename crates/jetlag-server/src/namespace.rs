@@ -121,6 +121,11 @@ impl Namespace {
         &self.ledger
     }
 
+    /// The same, to hand on what it holds.
+    pub(crate) fn ledger_mut(&mut self) -> &mut Ledger {
+        &mut self.ledger
+    }
+
     /// Whether the server runs.
     pub(crate) fn is_up(&self) -> bool {
         self.down_until.is_none()
@@ -475,7 +480,11 @@ impl Namespace {
         self.life += 1;
         self.down_until = None;
         self.own_is_open = false;
-        // The server of then knows connections that are none any more.
+        self.forget_connections()
+    }
+
+    /// A server from elsewhere knows connections that are none here.
+    pub(crate) fn forget_connections(&mut self) -> Result<(), ServerError> {
         for conn in self.server.core().map(jetlag_core::Core::connections).unwrap_or_default() {
             self.input(Input::Disconnect { conn })?;
         }

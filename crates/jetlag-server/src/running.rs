@@ -18,7 +18,7 @@ use crate::error::ServerError;
 use crate::limit::VirtualLimit;
 use crate::namespace::Namespace;
 use crate::sockets::{Shared, TURNS, serve};
-use crate::state::{body, state};
+use crate::state::{body, scrape, state, varz};
 
 /// How many records a dump shows.
 const DUMPED: usize = 40;
@@ -66,6 +66,7 @@ impl Running {
         self.shared.with(|broker, now| broker.stop(now));
         // Who does not read is cut off.
         let _ = tokio::time::timeout(patience, self.shared.deserted()).await;
+        self.shared.with(|broker, _| broker.finish_traces());
         self.task.abort();
         self.shared.take_failure().map_or(Ok(()), Err)
     }
@@ -152,6 +153,40 @@ impl Running {
     /// When there is no such namespace.
     pub fn with_records<R>(&self, namespace: &str, look: impl FnOnce(&[Record]) -> R) -> Result<R, ServerError> {
         self.in_namespace(namespace, |namespace| Ok(look(namespace.ledger().trace().map_or(&[], Trace::records))))
+    }
+
+    /// What the infos of all streams and consumers say now, as the records that set gauges.
+    ///
+    /// # Errors
+    /// When there is no such namespace.
+    pub fn scrape(&self, namespace: &str) -> Result<Vec<Record>, ServerError> {
+        self.in_namespace(namespace, scrape)
+    }
+
+    /// Counters and gauges of a namespace as Prometheus text; of counters there are none unless
+    /// [`ServerConfig::count`](crate::ServerConfig::count) is set.
+    ///
+    /// # Errors
+    /// When there is no such namespace.
+    pub fn metrics_text(&self, namespace: &str) -> Result<String, ServerError> {
+        self.in_namespace(namespace, |namespace| {
+            let mut metrics = namespace.ledger().metrics().cloned().unwrap_or_default();
+            metrics.add_all(&scrape(namespace)?);
+            Ok(metrics.text())
+        })
+    }
+
+    /// What nats-server's `/varz` says, as far as it is known here.
+    pub fn varz(&self) -> Json {
+        self.shared.with(|broker, now| varz(broker, now))
+    }
+
+    /// Whether the simulated server of a namespace runs.
+    ///
+    /// # Errors
+    /// When there is no such namespace.
+    pub fn is_up(&self, namespace: &str) -> Result<bool, ServerError> {
+        self.in_namespace(namespace, |namespace| Ok(namespace.is_up()))
     }
 
     /// Waits until a client sends something, comes or goes, or something is due. What happens after this was called counts, awaited or not.

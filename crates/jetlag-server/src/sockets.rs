@@ -135,7 +135,7 @@ impl Shared {
 
     /// Nobody is told of what could not be kept.
     fn fail<R>(&self, failure: ServerError, result: R) -> R {
-        let of_the_system = matches!(failure, ServerError::Store(_));
+        let of_the_system = matches!(failure, ServerError::Store(_) | ServerError::Trace { .. });
         let text = failure.to_string();
         *self.failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(failure);
         self.failed.notify_one();

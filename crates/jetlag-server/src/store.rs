@@ -208,16 +208,22 @@ impl NamespaceStore {
     }
 }
 
-/// The name of a namespace's file: what is not plain is escaped, what is long is hashed.
+/// The name of a namespace's file.
 fn file_name(namespace: &str) -> String {
-    let mut name = String::from("ns-");
+    format!("ns-{}", plain(namespace))
+}
+
+/// What the name of a namespace is in the name of a file: what is not plain is escaped, what is long is
+/// hashed, which no escape looks like.
+pub(crate) fn plain(namespace: &str) -> String {
+    let mut name = String::new();
     for byte in namespace.bytes() {
         match byte {
             b'a'..=b'z' | b'0'..=b'9' | b'-' => name.push(char::from(byte)),
             _ => name += &format!("_{byte:02x}"),
         }
     }
-    if name.len() > LONGEST { format!("hash-{:032x}", xxhash_rust::xxh3::xxh3_128(namespace.as_bytes())) } else { name }
+    if name.len() > LONGEST { format!("_hash-{:032x}", xxhash_rust::xxh3::xxh3_128(namespace.as_bytes())) } else { name }
 }
 
 #[cfg(test)]

@@ -20,6 +20,7 @@ mod metric;
 mod names;
 mod record;
 mod trace;
+mod writer;
 
 pub use encode::Digest;
 pub use jetlag_model::Direction;
@@ -29,3 +30,4 @@ pub use metric::{Change, Labels, MetricChange};
 pub use names::{Key, Kind};
 pub use record::{Fields, Place, Record, Value};
 pub use trace::{Difference, Trace, first_difference};
+pub use writer::TraceWriter;

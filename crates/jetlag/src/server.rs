@@ -246,6 +246,7 @@ impl Server {
     pub fn metrics(&self) -> Result<Metrics, Error> {
         let mut metrics = Metrics::new();
         self.running.with_records(NAMESPACE, |records| metrics.add_all(records))?;
+        metrics.add_all(&self.running.scrape(NAMESPACE)?);
         Ok(metrics)
     }
 

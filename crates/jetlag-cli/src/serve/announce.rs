@@ -12,6 +12,8 @@ use serde_json::json;
 /// What is to be known of a server that listens.
 pub(crate) struct Announcement {
     pub(crate) address: SocketAddr,
+    /// Where `/varz` and others are answered.
+    pub(crate) monitor: Option<SocketAddr>,
     pub(crate) version: ServerVersion,
     pub(crate) pid: u32,
     pub(crate) control_token: Option<String>,
@@ -27,6 +29,9 @@ impl Announcement {
             "pid": self.pid,
             "version": self.version.to_string(),
         });
+        if let Some(monitor) = &self.monitor {
+            json["monitor"] = json!(format!("http://{monitor}"));
+        }
         if let Some(token) = &self.control_token {
             json["control_token"] = json!(token);
         }
@@ -35,7 +40,11 @@ impl Announcement {
 
     /// The form of nats-server's ports file.
     pub(crate) fn ports(&self) -> String {
-        json!({ "nats": [self.url()] }).to_string()
+        let mut json = json!({ "nats": [self.url()] });
+        if let Some(monitor) = &self.monitor {
+            json["monitoring"] = json!([format!("http://{monitor}")]);
+        }
+        json.to_string()
     }
 
     fn url(&self) -> String {

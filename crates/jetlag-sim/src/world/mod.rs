@@ -174,6 +174,11 @@ impl<B: Backend> World<B> {
         self.trace
     }
 
+    /// Takes server and trace out of a world that is not needed any more.
+    pub fn into_parts(self) -> (B, Trace) {
+        (self.backend, self.trace)
+    }
+
     /// All deliveries that clients got, in order.
     pub fn deliveries(&self) -> &[Delivery] {
         &self.deliveries

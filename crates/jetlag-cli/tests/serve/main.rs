@@ -1,0 +1,4 @@
+//! `jetlag serve` as a process, from the outside: over sockets, HTTP, signals and files.
+
+mod process;
+mod set_up;
