@@ -4,13 +4,14 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
+use jetlag_fault::{Effect, Rule};
 use jetlag_model::{Duration, ServerVersion, Time};
 use jetlag_runner::{Outcome, StepRun, push_line, shown};
-use jetlag_scenario::{Scenario, Step};
+use jetlag_scenario::{Command, Scenario, Step};
 use jetlag_trace::{Key, Kind, Place, Record, line};
 
 use crate::led::Lags;
-use crate::ratio::Ratio;
+use crate::ratio::{Ratio, steps};
 use crate::slack::Band;
 
 /// The first block in which a server's transcript is not the simulator's.
@@ -144,7 +145,16 @@ impl Comparison<'_> {
             let index = usize::try_from(paced.n).unwrap_or(usize::MAX);
             let in_time = self.bands.get(index).is_some_and(|band| band.holds(paced.at, record.at, lag)) || is_timeless(paced);
             let at = if in_time { nominal.at } else { self.unscaled(record.at) };
-            let line = self.line(&in_the_words_of(record, nominal), at);
+            let mut record = in_the_words_of(record, nominal);
+            // What a ramp has come to is the time said in another way.
+            if in_time
+                && self.is_ramp(nominal)
+                && record.rule == nominal.rule
+                && let Some(length) = paced.fields.value(Key::For)
+            {
+                record.fields.set(Key::For, length.clone());
+            }
+            let line = self.line(&record, at);
             agrees &= line == line_of(nominal);
             push_line(&mut sides.server, line);
         }
@@ -156,6 +166,12 @@ impl Comparison<'_> {
             push_line(&mut sides.server, self.line(record, self.unscaled(record.at)));
         }
         agrees
+    }
+
+    /// Whether a record is of a delay that depends on when it was.
+    fn is_ramp(&self, record: &Record) -> bool {
+        let by_it = |rule: &Rule| Some(&rule.id) == record.rule.as_ref() && matches!(rule.effect, Effect::Ramp { .. });
+        record.kind == Kind::Delayed && steps(self.scenario).any(|step| matches!(&step.command, Command::Fault(spec) if by_it(&spec.rule)))
     }
 
     /// A record's line as if it had been seen at `at`, at real pace.

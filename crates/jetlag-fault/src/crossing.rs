@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use jetlag_model::{DeliveryCount, Direction, StreamSeq};
+use jetlag_model::{DeliveryCount, Direction, Headers, StreamSeq};
 use xxhash_rust::xxh3::xxh3_128;
 
 /// What kind of thing crosses a link. Each kind crosses in one direction.
@@ -160,8 +160,12 @@ pub struct Crossing<'a> {
     pub stream_seq: Option<StreamSeq>,
     /// Which attempt at the message it belongs to.
     pub delivery_count: Option<DeliveryCount>,
-    /// The payload, in bytes.
+    /// What crosses, in bytes; of an acknowledgement that is its verb.
     pub payload: &'a [u8],
+    /// The header of the message, or of the message it is about.
+    pub headers: Option<&'a Headers>,
+    /// The payload of the message, or of the message it is about.
+    pub content: Option<&'a [u8]>,
     /// What tells it apart from others of its kind whatever else happens in the run: a message id, the name of a pull request. Where
     /// it is known it stands for sequence, subject and payload in the identity, so that a run with one message less, and so with
     /// other sequences, keeps its draws.
@@ -186,6 +190,8 @@ impl<'a> Crossing<'a> {
             stream_seq: None,
             delivery_count: None,
             payload: &[],
+            headers: None,
+            content: None,
             name: None,
             answered: false,
         }

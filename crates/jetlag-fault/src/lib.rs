@@ -39,7 +39,8 @@
 //!
 //! Every rule that is not cleared is evaluated, in the order in which they were added, even after a drop. A drop beats everything
 //! that would happen to the crossing itself; otherwise the first error does; otherwise delays add up and copies add up, and each
-//! copy has the same delay and the same lost reply. What happens to connection, client and server is collected in order and is
+//! copy has the same delay and the same lost reply. Whether a rule that comes after or holds until an event holds is settled before any
+//! rule looks at the crossing, so that their order does not matter for it. What happens to connection, client and server is collected in order and is
 //! to be done after the crossing met its fate.
 //!
 //! # How chance is drawn
@@ -65,6 +66,6 @@ mod validate;
 
 pub use crossing::{Crossing, CrossingKind, Identity};
 pub use jetlag_model::Direction;
-pub use rule::{Cycle, Effect, Lost, LostTail, Match, Occurrence, Partition, Probability, Rule, RuleId, When};
+pub use rule::{Cycle, Effect, Lost, LostTail, Match, Numbers, Occurrence, Partition, Probability, Rule, RuleId, When};
 pub use rules::{Action, Fate, Report, Rules, Verdict};
 pub use validate::{Attribute, RuleError};

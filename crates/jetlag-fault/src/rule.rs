@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use jetlag_model::{DeliveryCount, Duration, StreamSeq, Subject, Time, matches};
+use jetlag_model::{Duration, Subject, Time, matches};
 
 use crate::{Crossing, CrossingKind, Direction};
 
@@ -39,13 +39,15 @@ impl Rule {
         possible && self.matcher.matches(crossing)
     }
 
-    /// How often the rule acts. Where nothing is said, a partition, slowness, and a rule limited by probability, window or cycle act
-    /// without end; every other rule acts once.
-    pub fn occurrence(&self) -> Occurrence {
-        let lasting = matches!(self.effect, Effect::Partition(_) | Effect::Slow { .. });
-        let limited = self.when.probability.is_some() || self.when.from.is_some() || self.when.to.is_some() || self.when.cycle.is_some();
-        let default = if lasting || limited { Occurrence::Always } else { Occurrence::First(1) };
-        self.when.occurrence.unwrap_or(default)
+    /// How often the rule acts. Where nothing is said, a partition, slowness, a ramp, and a rule limited by probability, window, event or
+    /// cycle act without end; every other rule acts once.
+    pub fn occurrence(&self) -> &Occurrence {
+        let lasting = matches!(self.effect, Effect::Partition(_) | Effect::Slow { .. } | Effect::Ramp { .. });
+        let When { probability, from, to, after, until, cycle, .. } = &self.when;
+        let window = from.is_some() || to.is_some() || after.is_some() || until.is_some();
+        let limited = window || probability.is_some() || cycle.is_some();
+        let default = if lasting || limited { &Occurrence::Always } else { &Occurrence::First(1) };
+        self.when.occurrence.as_ref().unwrap_or(default)
     }
 }
 
@@ -63,9 +65,15 @@ pub struct Match {
     /// A filter for the subject.
     pub subject: Option<Subject>,
     /// The message's place in its stream.
-    pub stream_seq: Option<StreamSeq>,
+    pub stream_seq: Option<Numbers>,
     /// The attempt at the message.
-    pub delivery_count: Option<DeliveryCount>,
+    pub delivery_count: Option<Numbers>,
+    /// A field of the message's header, and its value.
+    pub header: Option<(Arc<str>, Arc<str>)>,
+    /// The message's whole payload.
+    pub payload: Option<Arc<[u8]>>,
+    /// A part of the message's payload.
+    pub payload_contains: Option<Arc<[u8]>>,
 }
 
 impl Match {
@@ -77,16 +85,57 @@ impl Match {
             && name(&self.stream, crossing.stream)
             && name(&self.consumer, crossing.consumer)
             && self.subject.as_ref().is_none_or(|filter| crossing.subject.is_some_and(|subject| matches(filter, subject)))
-            && (self.stream_seq.is_none() || self.stream_seq == crossing.stream_seq)
-            && (self.delivery_count.is_none() || self.delivery_count == crossing.delivery_count)
+            && self.stream_seq.is_none_or(|numbers| crossing.stream_seq.is_some_and(|seq| numbers.contain(seq.0)))
+            && self.delivery_count.is_none_or(|numbers| crossing.delivery_count.is_some_and(|count| numbers.contain(count.0)))
+            && self.header.as_ref().is_none_or(|(name, value)| crossing.headers.and_then(|all| all.get(name)) == Some(&**value))
+            && self.payload.as_ref().is_none_or(|wanted| crossing.content == Some(&**wanted))
+            && self.payload_contains.as_ref().is_none_or(|part| crossing.content.is_some_and(|content| contains(content, part)))
+    }
+}
+
+fn contains(content: &[u8], part: &[u8]) -> bool {
+    part.is_empty() || content.windows(part.len()).any(|window| window == part)
+}
+
+/// The numbers from `first` to `last`, both included; without end if there is no last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Numbers {
+    /// The least.
+    pub first: u64,
+    /// The greatest.
+    pub last: Option<u64>,
+}
+
+impl Numbers {
+    /// Whether this is one of them.
+    pub fn contain(self, number: u64) -> bool {
+        self.first <= number && self.last.is_none_or(|last| number <= last)
+    }
+}
+
+impl From<u64> for Numbers {
+    /// This one alone.
+    fn from(number: u64) -> Numbers {
+        Numbers { first: number, last: Some(number) }
+    }
+}
+
+impl fmt::Display for Numbers {
+    /// As scenarios write it: `7`, `2..5` or `2..`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.last {
+            Some(last) if last == self.first => last.fmt(f),
+            Some(last) => write!(f, "{}..{last}", self.first),
+            None => write!(f, "{}..", self.first),
+        }
     }
 }
 
 /// When a rule acts on what it matches: all that is there must hold.
 ///
-/// Of the matching crossings, those at a time when window and cycle are open count; [`Occurrence::Nth`] picks one of these; then
-/// chance decides; and [`Occurrence::First`] limits how often the rule acts.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// Of the matching crossings, those at a time when window and cycle are open count; [`Occurrence`] picks some of these; then chance
+/// decides; and [`Occurrence::First`] limits how often the rule acts.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct When {
     /// How often. [`Rule::occurrence`] says what holds when nothing is said.
     pub occurrence: Option<Occurrence>,
@@ -96,33 +145,69 @@ pub struct When {
     pub from: Option<Duration>,
     /// Before this, since the start of the run.
     pub to: Option<Duration>,
+    /// Not before the rule of this id has acted: what crosses behind the crossing on which it acted first.
+    pub after: Option<RuleId>,
+    /// Not once the rule of this id has acted, but still on the crossing on which it acted first.
+    pub until: Option<RuleId>,
     /// Part of the time, again and again.
     pub cycle: Option<Cycle>,
 }
 
 impl When {
-    /// Whether window and cycle are open at `now`, for a rule that was added at `added`.
-    pub(crate) fn is_open(&self, now: Time, added: Time) -> bool {
+    /// The rules whose acting it waits for.
+    pub fn events(&self) -> impl Iterator<Item = &RuleId> {
+        self.after.iter().chain(&self.until)
+    }
+
+    /// Whether window and cycle are open at `now`, for a rule whose cycle counts from `base`.
+    pub(crate) fn is_open(&self, now: Time, base: Time) -> bool {
         let at = now.since_start();
         if self.from.is_some_and(|from| at < from) || self.to.is_some_and(|to| at >= to) {
             return false;
         }
-        self.cycle.is_none_or(|cycle| {
-            let base = self.from.map_or(added, |from| Time::START + from);
-            now.since(base).as_nanos().rem_euclid(cycle.every.as_nanos()) < cycle.active.as_nanos()
-        })
+        self.cycle.is_none_or(|cycle| now.since(base).as_nanos().rem_euclid(cycle.every.as_nanos()) < cycle.active.as_nanos())
     }
 }
 
 /// How often a rule acts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Occurrence {
     /// So many times and never again; at least 1.
     First(u64),
-    /// On this one alone, counted from 1.
-    Nth(u64),
+    /// On these alone, counted from 1, in ascending order.
+    Nth(Vec<u64>),
+    /// On the first `acting` of each `of`: at least 1, and fewer than `of`.
+    Burst {
+        /// How many,
+        acting: u64,
+        /// of so many.
+        of: u64,
+    },
+    /// On `acting` of each `of`, evenly spread and the last of each `of` among them: at least 1, and fewer than `of`.
+    Ratio {
+        /// How many,
+        acting: u64,
+        /// of so many.
+        of: u64,
+    },
     /// Every time.
     Always,
+}
+
+impl Occurrence {
+    /// Whether it is the turn of the `place`th in time, counted from 1, for a rule that has acted `acted` times.
+    pub(crate) fn picks(&self, place: u64, acted: u64) -> bool {
+        match self {
+            Occurrence::First(limit) => acted < *limit,
+            Occurrence::Nth(places) => places.contains(&place),
+            Occurrence::Burst { acting, of } => (place - 1) % of < *acting,
+            Occurrence::Ratio { acting, of } => {
+                let due = |place: u64| u128::from(place) * u128::from(*acting) / u128::from(*of);
+                due(place) > due(place - 1)
+            }
+            Occurrence::Always => true,
+        }
+    }
 }
 
 /// A chance of `numerator / denominator`: above zero and at most one.
@@ -134,7 +219,8 @@ pub struct Probability {
     pub denominator: u64,
 }
 
-/// Open for `active` out of each `every`, counted from the start of the window, or from when the rule was added if it has none.
+/// Open for `active` out of each `every`, counted from the start of the window (by time, or by the event that it comes after; the later
+/// of the two), or from when the rule was added if it has none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cycle {
     /// The period.
@@ -154,6 +240,15 @@ pub enum Effect {
         min: Duration,
         /// At most; the same as `min` for a fixed delay.
         max: Duration,
+    },
+    /// It arrives later, by a length that goes evenly from `first` to `last` within `over`, and stays there. Counted as a [`Cycle`] is.
+    Ramp {
+        /// In the beginning.
+        first: Duration,
+        /// In the end; may be shorter.
+        last: Duration,
+        /// How long it takes to get there.
+        over: Duration,
     },
     /// It arrives more than once.
     Duplicate {
@@ -190,6 +285,8 @@ pub enum Effect {
         /// By how much.
         by: Duration,
     },
+    /// Nothing: that it crosses is an event, for other rules to come [after](When::after) or to hold [until](When::until).
+    Mark,
 }
 
 /// Which way a partition cuts a link.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use jetlag_model::{Duration, Time};
 
 use crate::draw::Draw;
-use crate::{Crossing, Direction, Effect, Identity, LostTail, Occurrence, Rule, RuleError, RuleId};
+use crate::{Crossing, Direction, Effect, Identity, LostTail, Rule, RuleError, RuleId, When};
 
 /// What becomes of a crossing itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -81,8 +81,8 @@ impl Verdict {
         self.slow.iter().fold(Duration::ZERO, |sum, (_, by)| sum + *by)
     }
 
-    /// Adds what one rule says.
-    fn add(&mut self, rule: &Rule, draw: Option<Draw>) {
+    /// Adds what one rule says that began to hold so long ago.
+    fn add(&mut self, rule: &Rule, draw: Option<Draw>, elapsed: Duration) {
         let id = rule.id.clone();
         self.hits.push(id.clone());
         match &rule.effect {
@@ -97,6 +97,7 @@ impl Verdict {
                 }
             }
             Effect::Delay { min, max } => self.delays.push((id, draw.map_or(*min, |draw| draw.length(*min, *max)))),
+            Effect::Ramp { first, last, over } => self.delays.push((id, ramp(*first, *last, *over, elapsed))),
             Effect::Duplicate { copies } => self.duplicates.push((id, *copies)),
             Effect::ReplyLost => self.reply_lost = self.reply_lost.take().or(Some(id)),
             Effect::Slow { by } => self.slow.push((id, *by)),
@@ -104,6 +105,7 @@ impl Verdict {
             Effect::Crash => self.actions.push((id, Action::Crash)),
             Effect::Restart { downtime } => self.actions.push((id, Action::Restart { downtime: *downtime })),
             Effect::Kill { downtime, lost } => self.actions.push((id, Action::Kill { downtime: *downtime, lost: *lost })),
+            Effect::Mark => {}
         }
     }
 
@@ -116,6 +118,14 @@ impl Verdict {
             self.slow.clear();
         }
     }
+}
+
+/// Where between `first` and `last` a ramp over `over` is after `elapsed`.
+fn ramp(first: Duration, last: Duration, over: Duration, elapsed: Duration) -> Duration {
+    let [from, to, over] = [first, last, over].map(|length| i128::from(length.as_nanos()));
+    let elapsed = i128::from(elapsed.as_nanos()).clamp(0, over);
+    // Between two lengths that fit.
+    Duration::from_nanos((from + (to - from) * elapsed / over) as i64)
 }
 
 /// How often a rule was asked and acted, over the whole run.
@@ -143,6 +153,8 @@ struct Entry {
     in_time: u64,
     /// How often it acted since it was added.
     acted: u64,
+    /// When it acted first since it was added, and on which crossing of the run.
+    first_acted: Option<(Time, u64)>,
     /// How often each identity matched since the rule was added; kept where something is drawn.
     attempts: BTreeMap<Identity, u64>,
     report: Report,
@@ -153,21 +165,26 @@ struct Entry {
 pub struct Rules {
     seed: u64,
     entries: Vec<Entry>,
+    /// How many crossings there were.
+    crossings: u64,
 }
 
 impl Rules {
     /// No rules; `seed` is for those that come and act by chance.
     pub const fn new(seed: u64) -> Rules {
-        Rules { seed, entries: Vec::new() }
+        Rules { seed, entries: Vec::new(), crossings: 0 }
     }
 
     /// Adds a rule, behind those that are there. An id may be used again once its rule is cleared; the new rule starts afresh, and
     /// the report counts both together.
     ///
     /// # Errors
-    /// What [`Rule::validate`] says, or that the id is in use.
+    /// What [`Rule::validate`] says, that the id is in use, or that it waits for a rule that was never added.
     pub fn add(&mut self, now: Time, rule: Rule) -> Result<(), RuleError> {
         rule.validate()?;
+        if let Some(event) = rule.when.events().find(|event| self.entry(event).is_none()) {
+            return Err(RuleError::NoSuchEvent(event.clone()));
+        }
         let exempt = rule.when.probability.is_some();
         let mut report = Report { id: rule.id.clone(), evaluated: 0, matched: 0, hits: 0, exempt };
         if let Some(index) = self.entries.iter().position(|entry| entry.rule.id == rule.id) {
@@ -177,8 +194,27 @@ impl Rules {
             let before = self.entries.remove(index).report;
             report = Report { exempt: exempt && before.exempt, ..before };
         }
-        self.entries.push(Entry { rule, added: now, cleared: false, in_time: 0, acted: 0, attempts: BTreeMap::new(), report });
+        let attempts = BTreeMap::new();
+        self.entries.push(Entry { rule, added: now, cleared: false, in_time: 0, acted: 0, first_acted: None, attempts, report });
         Ok(())
+    }
+
+    fn entry(&self, id: &str) -> Option<&Entry> {
+        self.entries.iter().find(|entry| &*entry.rule.id == id)
+    }
+
+    /// From when a rule's cycle or ramp counts, if it holds at the next crossing as far as events decide that.
+    fn base(&self, entry: &Entry) -> Option<Time> {
+        let acted = |id: &RuleId| self.entry(id).and_then(|event| event.first_acted).filter(|(_, on)| *on < self.crossings);
+        let When { from, after, until, .. } = &entry.rule.when;
+        if until.as_ref().is_some_and(|id| acted(id).is_some()) {
+            return None;
+        }
+        let from = from.map(|from| Time::START + from);
+        match after {
+            None => Some(from.unwrap_or(entry.added)),
+            Some(id) => acted(id).map(|(at, _)| from.map_or(at, |from| from.max(at))),
+        }
     }
 
     /// Takes a rule away. It stays in the reports.
@@ -198,9 +234,13 @@ impl Rules {
     /// What becomes of a crossing. To be asked once for each: rules count, and use up what they are limited to.
     pub fn evaluate(&mut self, now: Time, crossing: &Crossing<'_>) -> Verdict {
         let mut verdict = Verdict::default();
-        for entry in self.entries.iter_mut().filter(|entry| !entry.cleared) {
-            entry.evaluate(self.seed, now, crossing, &mut verdict);
+        for index in 0..self.entries.len() {
+            if !self.entries[index].cleared {
+                let base = self.base(&self.entries[index]);
+                self.entries[index].evaluate(self.seed, (now, self.crossings), base, crossing, &mut verdict);
+            }
         }
+        self.crossings += 1;
         verdict.settle();
         verdict
     }
@@ -212,7 +252,7 @@ impl Rules {
             Effect::Partition(partition) => {
                 partition.cuts(direction)
                     && entry.rule.matcher.client.as_deref().is_none_or(|wanted| wanted == client)
-                    && entry.rule.when.is_open(now, entry.added)
+                    && self.base(entry).is_some_and(|base| entry.rule.when.is_open(now, base))
             }
             _ => false,
         };
@@ -231,7 +271,8 @@ impl Rules {
 }
 
 impl Entry {
-    fn evaluate(&mut self, seed: u64, now: Time, crossing: &Crossing<'_>, verdict: &mut Verdict) {
+    /// `at` is the time and the number of the crossing; `base` is what [`Rules::base`] says.
+    fn evaluate(&mut self, seed: u64, at: (Time, u64), base: Option<Time>, crossing: &Crossing<'_>, verdict: &mut Verdict) {
         self.report.evaluated += 1;
         if !self.rule.is_about(crossing) {
             return;
@@ -239,20 +280,15 @@ impl Entry {
         self.report.matched += 1;
         // An attempt counts whether or not it is time to act, so that a window does not move the draws within it.
         let draw = self.draw(seed, crossing);
-        if !self.rule.when.is_open(now, self.added) {
-            return;
-        }
+        let Some(base) = base.filter(|base| self.rule.when.is_open(at.0, *base)) else { return };
         self.in_time += 1;
-        let its_turn = match self.rule.occurrence() {
-            Occurrence::First(limit) => self.acted < limit,
-            Occurrence::Nth(nth) => self.in_time == nth,
-            Occurrence::Always => true,
-        };
+        let its_turn = self.rule.occurrence().picks(self.in_time, self.acted);
         let by_chance = self.rule.when.probability.is_none_or(|probability| draw.is_some_and(|draw| draw.says_yes(probability)));
         if its_turn && by_chance {
             self.acted += 1;
+            self.first_acted.get_or_insert(at);
             self.report.hits += 1;
-            verdict.add(&self.rule, draw);
+            verdict.add(&self.rule, draw, at.0.since(base));
         }
     }
 

@@ -4,7 +4,7 @@ use std::fmt;
 
 use jetlag_model::Duration;
 
-use crate::{CrossingKind, Cycle, Direction, Effect, Lost, Match, Occurrence, Probability, Rule, RuleId};
+use crate::{CrossingKind, Cycle, Direction, Effect, Lost, Match, Numbers, Occurrence, Probability, Rule, RuleId};
 
 /// Something a rule can ask of a crossing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -21,6 +21,12 @@ pub enum Attribute {
     StreamSeq,
     /// The attempt.
     DeliveryCount,
+    /// A field of the header.
+    Header,
+    /// The payload.
+    Payload,
+    /// A part of the payload.
+    PayloadContains,
 }
 
 impl Attribute {
@@ -33,6 +39,9 @@ impl Attribute {
             Attribute::Subject => "subject",
             Attribute::StreamSeq => "stream-seq",
             Attribute::DeliveryCount => "delivery-count",
+            Attribute::Header => "header",
+            Attribute::Payload => "payload",
+            Attribute::PayloadContains => "payload-contains",
         }
     }
 }
@@ -55,6 +64,12 @@ pub enum RuleError {
     /// No such rule.
     #[error("there is no rule {0:?} to clear; it was never added, or was cleared before")]
     NotThere(RuleId),
+    /// It waits for a rule that was never added.
+    #[error("there is no rule {0:?} to wait for; add it before the rule that waits for it")]
+    NoSuchEvent(RuleId),
+    /// It waits for itself.
+    #[error("the rule can never match: it waits for itself; name another rule, such as one that is a mark")]
+    WaitsForItself(&'static str),
     /// A number from 1 that is 0.
     #[error("the rule can never match: {}", from_one(.0))]
     Zero(&'static str),
@@ -66,6 +81,27 @@ pub enum RuleError {
         /// What it does not have.
         attribute: Attribute,
     },
+    /// Numbers that end before they begin.
+    #[error("the rule can never match: {what}={numbers} is no range; write the smaller number first")]
+    BadNumbers {
+        /// Of what.
+        what: &'static str,
+        /// The numbers.
+        numbers: Numbers,
+    },
+    /// A share that is none, or all.
+    #[error("{what}={acting}/{of} is no share; it must be above 0 and below 1 (write `always` for all)")]
+    BadShare {
+        /// Which one.
+        what: &'static str,
+        /// How many,
+        acting: u64,
+        /// of so many.
+        of: u64,
+    },
+    /// Places that are not in ascending order, or none.
+    #[error("the places of nth are not in order; write each once, in ascending order, such as nth=1,3,4")]
+    BadPlaces,
     /// A window without time in it.
     #[error("the rule can never match: its window ends at {to}, and does not begin before {from}")]
     EmptyWindow {
@@ -128,7 +164,7 @@ pub enum RuleError {
     #[error("a partition cuts everything on a link, so it can not ask for {0}; use drop, or match by client alone")]
     PartialPartition(Attribute),
     /// A partition by count or chance.
-    #[error("a partition lasts for a time; limit it by from, to, every and for, not by count or probability")]
+    #[error("a partition lasts for a time; limit it by from, to, after, until, every and for, not by count or probability")]
     CountedPartition,
 }
 
@@ -153,8 +189,11 @@ impl Rule {
 
     fn judge_match(&self, found: &mut Vec<RuleError>) {
         let zero = |what, number: Option<u64>| (number == Some(0)).then_some(RuleError::Zero(what));
-        found.extend(zero("stream-seq", self.matcher.stream_seq.map(|seq| seq.0)));
-        found.extend(zero("delivery-count", self.matcher.delivery_count.map(|count| count.0)));
+        for (what, numbers) in [("stream-seq", self.matcher.stream_seq), ("delivery-count", self.matcher.delivery_count)] {
+            found.extend(zero(what, numbers.map(|numbers| numbers.first)));
+            let is_empty = |numbers: &Numbers| numbers.last.is_some_and(|last| last < numbers.first);
+            found.extend(numbers.filter(is_empty).map(|numbers| RuleError::BadNumbers { what, numbers }));
+        }
         if let Some(kind) = self.matcher.kind {
             let missing = self.matcher.attributes().filter(|attribute| !kind.carries(*attribute));
             found.extend(missing.map(|attribute| RuleError::NotCarried { kind, attribute }));
@@ -163,10 +202,19 @@ impl Rule {
 
     fn judge_when(&self, found: &mut Vec<RuleError>) {
         let when = &self.when;
-        match when.occurrence {
+        let mut share = |what, acting: u64, of: u64| {
+            found.extend((acting == 0 || acting >= of).then_some(RuleError::BadShare { what, acting, of }));
+        };
+        match &when.occurrence {
+            Some(Occurrence::Burst { acting, of }) => share("burst", *acting, *of),
+            Some(Occurrence::Ratio { acting, of }) => share("ratio", *acting, *of),
             Some(Occurrence::First(0)) => found.push(RuleError::Zero("first")),
-            Some(Occurrence::Nth(0)) => found.push(RuleError::Zero("nth")),
+            Some(Occurrence::Nth(places)) if places.contains(&0) => found.push(RuleError::Zero("nth")),
+            Some(Occurrence::Nth(places)) if places.is_empty() || !places.is_sorted_by(|a, b| a < b) => found.push(RuleError::BadPlaces),
             _ => {}
+        }
+        for (what, event) in [("after", &when.after), ("until", &when.until)] {
+            found.extend((event.as_ref() == Some(&self.id)).then_some(RuleError::WaitsForItself(what)));
         }
         let is_one = |chance: &Probability| (1..=chance.denominator).contains(&chance.numerator);
         found.extend(when.probability.filter(|chance| !is_one(chance)).map(RuleError::BadProbability));
@@ -185,6 +233,10 @@ impl Rule {
             Effect::Delay { min, max } if max < min => found.push(RuleError::BadRange { min: *min, max: *max }),
             Effect::Delay { min, .. } if min.is_negative() => found.push(RuleError::Negative { what: "by", value: *min }),
             Effect::Delay { max, .. } => found.extend(not_positive("by", *max)),
+            Effect::Ramp { first, last, over } => {
+                found.extend([*first, *last].into_iter().find_map(|by| negative("by", by)));
+                found.extend(not_positive("over", *over));
+            }
             Effect::Slow { by } => {
                 found.extend(kind(|kind| *kind != CrossingKind::Delivery, RuleError::NotHandled));
                 found.extend(not_positive("by", *by));
@@ -206,14 +258,14 @@ impl Rule {
                 }
             }
             Effect::Partition(_) => self.judge_partition(found),
-            Effect::Drop | Effect::Duplicate { .. } | Effect::Crash => {}
+            Effect::Drop | Effect::Duplicate { .. } | Effect::Crash | Effect::Mark => {}
         }
     }
 
     fn judge_partition(&self, found: &mut Vec<RuleError>) {
         let kind = self.matcher.kind.map(|_| Attribute::Kind);
         found.extend(kind.into_iter().chain(self.matcher.attributes()).map(RuleError::PartialPartition));
-        let counted = matches!(self.when.occurrence, Some(Occurrence::First(_) | Occurrence::Nth(_)));
+        let counted = !matches!(self.when.occurrence, None | Some(Occurrence::Always));
         found.extend((counted || self.when.probability.is_some()).then_some(RuleError::CountedPartition));
     }
 }
@@ -227,6 +279,9 @@ impl Match {
             (self.subject.is_some(), Attribute::Subject),
             (self.stream_seq.is_some(), Attribute::StreamSeq),
             (self.delivery_count.is_some(), Attribute::DeliveryCount),
+            (self.header.is_some(), Attribute::Header),
+            (self.payload.is_some(), Attribute::Payload),
+            (self.payload_contains.is_some(), Attribute::PayloadContains),
         ]
         .into_iter()
         .filter_map(|(there, attribute)| there.then_some(attribute))
@@ -253,6 +308,10 @@ impl CrossingKind {
             Attribute::Subject => !matches!(self, CrossingKind::Pull | CrossingKind::Status | CrossingKind::Heartbeat),
             Attribute::StreamSeq => of_a_delivery || matches!(self, CrossingKind::PubAck | CrossingKind::Advisory),
             Attribute::DeliveryCount => of_a_delivery,
+            Attribute::Header => of_a_delivery || matches!(self, CrossingKind::Publish | CrossingKind::Message),
+            Attribute::Payload | Attribute::PayloadContains => {
+                self.carries(Attribute::Header) || matches!(self, CrossingKind::Api | CrossingKind::ApiReply | CrossingKind::Advisory)
+            }
         }
     }
 }

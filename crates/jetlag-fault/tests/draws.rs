@@ -45,6 +45,8 @@ fn effect() -> impl Strategy<Value = Effect> {
         "[a-c]".prop_map(|text| Effect::Error(text.into())),
         (1_u64..4).prop_map(|copies| Effect::Duplicate { copies }),
         length().prop_map(|by| Effect::Slow { by }),
+        Just(Effect::Mark),
+        (length(), length()).prop_map(|(first, over)| Effect::Ramp { first, last: first, over }),
         length().prop_map(|by| Effect::Delay { min: by, max: by }),
         length().prop_map(|downtime| Effect::Restart { downtime }),
     ]
@@ -89,6 +91,54 @@ proptest! {
             let (expected, found) = (at((index, spec), &mut whole), at((index, spec), &mut part));
             prop_assert_eq!(found, if index < opens { Duration::ZERO } else { expected });
         }
+    }
+
+    /// What a rule looks at, and how it counts, says on what it acts; what it draws there is the same.
+    #[test]
+    fn neither_an_event_nor_a_match_moves_a_draw(seed: u64, crossings in crossings(), first in 1_u64..4, event in 0_u64..20) {
+        let plain = delays_by("j", &mut rules(seed, [jitter("j")]), &crossings);
+        let mut picky = jitter("j");
+        picky.matcher.stream_seq = Some(Numbers { first, last: None });
+        picky.when.after = Some("event".into());
+        let nth = Some(Occurrence::Nth(vec![event + 1]));
+        let mark = Rule { id: "event".into(), matcher: Match::default(), when: When { occurrence: nth, ..When::default() }, effect: Effect::Mark };
+        let found = delays_by("j", &mut rules(seed, [mark, picky]), &crossings);
+        for (index, ((_, _, seq, _), (found, plain))) in crossings.iter().zip(found.into_iter().zip(plain)).enumerate() {
+            prop_assert_eq!(found, if *seq >= first && index as u64 > event { plain } else { None });
+        }
+    }
+
+    /// So many of each so many, wherever one begins to count: `ratio` spreads them, `burst` puts them first.
+    #[test]
+    fn shares_are_exact(acting in 1_u64..9, more in 1_u64..9, rounds in 1_usize..5) {
+        let of = acting + more;
+        let acts = |occurrence| -> Vec<bool> {
+            let when = When { occurrence: Some(occurrence), ..When::default() };
+            let mut rules = rules(1, [Rule { id: "r".into(), matcher: Match::default(), when, effect: Effect::Drop }]);
+            (0..of as usize * rounds).map(|_| rules.evaluate(Time::START, &crossing((0, true, 1, 1))).fate != Fate::Pass).collect()
+        };
+        for round in acts(Occurrence::Burst { acting, of }).chunks(of as usize) {
+            prop_assert!(round.iter().enumerate().all(|(place, acts)| *acts == ((place as u64) < acting)));
+        }
+        let spread = acts(Occurrence::Ratio { acting, of });
+        for length in 1..=spread.len() {
+            for window in spread.windows(length) {
+                let (hits, exact) = (window.iter().filter(|acts| **acts).count() as u64 * of, length as u64 * acting);
+                prop_assert!(hits.abs_diff(exact) < of, "{} of {} at {}/{}", hits / of, length, acting, of);
+            }
+        }
+        for round in spread.chunks(of as usize) {
+            prop_assert_eq!(round.iter().filter(|acts| **acts).count() as u64, acting);
+            prop_assert_eq!(round.last(), Some(&true));
+        }
+    }
+
+    #[test]
+    fn ramps_stay_between_their_ends(first in 0..i64::MAX, last in 0..i64::MAX, over in 1..i64::MAX, at: u32) {
+        let [first, last, over] = [first, last, over].map(Duration::from_nanos);
+        let ramp = Rule { id: "r".into(), matcher: Match::default(), when: When::default(), effect: Effect::Ramp { first, last, over } };
+        let delay = rules(1, [ramp]).evaluate(Time::from_nanos(at.into()), &crossing((0, true, 1, 1))).delay();
+        prop_assert!(first.min(last) <= delay && delay <= first.max(last));
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! What rules match, when they act, and how they combine.
 
 use jetlag_fault::*;
-use jetlag_model::{DeliveryCount, Duration, StreamSeq, Subject, Time};
+use jetlag_model::{DeliveryCount, Duration, Headers, StreamSeq, Subject, Time};
 
 fn secs(secs: i64) -> Duration {
     Duration::from_secs(secs)
@@ -36,6 +36,7 @@ fn delivery() -> Crossing<'static> {
         stream_seq: Some(StreamSeq(7)),
         delivery_count: Some(DeliveryCount(2)),
         payload: b"a",
+        content: Some(b"a b"),
         ..Crossing::new(CrossingKind::Delivery, "w1")
     }
 }
@@ -49,6 +50,13 @@ fn what_matches() {
     let nothing = Match::default();
     let subject = |filter: &str| Match { subject: Some(Subject::new(filter).unwrap()), ..Match::default() };
     let bare = Crossing::new(CrossingKind::Delivery, "w1");
+    let headers = Headers::from_fields([("tenant", "acme")]);
+    let tenant = Crossing { headers: Some(&headers), ..delivery() };
+    let header = |name: &str, value: &str| Match { header: Some((name.into(), value.into())), ..Match::default() };
+    let payload = |payload: &[u8]| Match { payload: Some(payload.into()), ..Match::default() };
+    let part = |part: &[u8]| Match { payload_contains: Some(part.into()), ..Match::default() };
+    let seqs = |first, last| Match { stream_seq: Some(Numbers { first, last }), ..Match::default() };
+    let counts = |first, last| Match { delivery_count: Some(Numbers { first, last }), ..Match::default() };
     for (matcher, crossing, expected) in [
         (nothing.clone(), delivery(), true),
         (nothing.clone(), bare, true),
@@ -65,12 +73,31 @@ fn what_matches() {
         (subject("orders.*"), delivery(), false),
         (subject("orders.eu.1"), delivery(), true),
         (subject(">"), bare, false),
-        (Match { stream_seq: Some(StreamSeq(7)), ..nothing.clone() }, delivery(), true),
-        (Match { stream_seq: Some(StreamSeq(8)), ..nothing.clone() }, delivery(), false),
-        (Match { stream_seq: Some(StreamSeq(7)), ..nothing.clone() }, bare, false),
-        (Match { delivery_count: Some(DeliveryCount(2)), ..nothing.clone() }, delivery(), true),
-        (Match { delivery_count: Some(DeliveryCount(1)), ..nothing.clone() }, delivery(), false),
-        (Match { stream: Some("ORDERS".into()), stream_seq: Some(StreamSeq(8)), ..nothing.clone() }, delivery(), false),
+        (Match { stream_seq: Some(7.into()), ..nothing.clone() }, delivery(), true),
+        (Match { stream_seq: Some(8.into()), ..nothing.clone() }, delivery(), false),
+        (Match { stream_seq: Some(7.into()), ..nothing.clone() }, bare, false),
+        (Match { delivery_count: Some(2.into()), ..nothing.clone() }, delivery(), true),
+        (Match { delivery_count: Some(1.into()), ..nothing.clone() }, delivery(), false),
+        (Match { stream: Some("ORDERS".into()), stream_seq: Some(8.into()), ..nothing.clone() }, delivery(), false),
+        (seqs(7, Some(9)), delivery(), true),
+        (seqs(5, Some(7)), delivery(), true),
+        (seqs(5, Some(6)), delivery(), false),
+        (seqs(8, None), delivery(), false),
+        (seqs(1, None), bare, false),
+        (counts(2, None), delivery(), true),
+        (counts(3, None), delivery(), false),
+        (header("tenant", "acme"), tenant, true),
+        (header("tenant", "acm"), tenant, false),
+        (header("Tenant", "acme"), tenant, false),
+        (header("tenant", "acme"), delivery(), false),
+        (payload(b"a b"), delivery(), true),
+        (payload(b"a"), delivery(), false),
+        (payload(b""), bare, false),
+        (part(b" b"), delivery(), true),
+        (part(b""), delivery(), true),
+        (part(b"ab"), delivery(), false),
+        (part(b"a b c"), delivery(), false),
+        (part(b""), bare, false),
     ] {
         assert_eq!(matcher.matches(&crossing), expected, "{matcher:?}");
     }
@@ -113,33 +140,47 @@ fn pattern(when: When, effect: Effect, added: i64) -> String {
 
 #[test]
 fn when_rules_act() {
-    let nothing = When::default();
-    let first = |n| When { occurrence: Some(Occurrence::First(n)), ..nothing };
-    let nth = |n| When { occurrence: Some(Occurrence::Nth(n)), ..nothing };
-    let window = |from: Option<i64>, to: Option<i64>| When { from: from.map(secs), to: to.map(secs), ..nothing };
-    let cycle = |every, active| When { cycle: Some(Cycle { every: secs(every), active: secs(active) }), ..nothing };
+    let nothing = When::default;
+    let first = |n| When { occurrence: Some(Occurrence::First(n)), ..nothing() };
+    let nth = |n| When { occurrence: Some(Occurrence::Nth(vec![n])), ..nothing() };
+    let window = |from: Option<i64>, to: Option<i64>| When { from: from.map(secs), to: to.map(secs), ..nothing() };
+    let cycle = |every, active| When { cycle: Some(Cycle { every: secs(every), active: secs(active) }), ..nothing() };
+    let picking = |occurrence| When { occurrence: Some(occurrence), ..nothing() };
+    let burst = Some(Occurrence::Burst { acting: 1, of: 3 });
     let certain = Some(Probability { numerator: 1, denominator: 1 });
     let cut = Effect::Partition(Partition::Both);
     let disconnect = Effect::Disconnect { reconnect: None };
     for (what, when, effect, expected) in [
-        ("a drop, once", nothing, Effect::Drop, "x..........."),
-        ("a crash, once", nothing, Effect::Crash, "x..........."),
-        ("a disconnect, once", nothing, disconnect, "x..........."),
-        ("a partition lasts", nothing, cut.clone(), "xxxxxxxxxxxx"),
+        ("a drop, once", nothing(), Effect::Drop, "x..........."),
+        ("a crash, once", nothing(), Effect::Crash, "x..........."),
+        ("a disconnect, once", nothing(), disconnect, "x..........."),
+        ("a partition lasts", nothing(), cut.clone(), "xxxxxxxxxxxx"),
         ("always", always(), Effect::Drop, "xxxxxxxxxxxx"),
         ("the first 3", first(3), Effect::Drop, "xxx........."),
         ("the third", nth(3), Effect::Drop, "..x........."),
-        ("certain", When { probability: certain, ..nothing }, Effect::Drop, "xxxxxxxxxxxx"),
+        ("some", picking(Occurrence::Nth(vec![1, 3, 4])), Effect::Drop, "x.xx........"),
+        ("in bursts", picking(Occurrence::Burst { acting: 2, of: 5 }), Effect::Drop, "xx...xx...xx"),
+        ("every third", picking(Occurrence::Ratio { acting: 1, of: 3 }), Effect::Drop, "..x..x..x..x"),
+        ("two of five", picking(Occurrence::Ratio { acting: 2, of: 5 }), Effect::Drop, "..x.x..x.x.."),
+        ("in bursts, within a window", When { occurrence: burst, ..window(Some(3), None) }, Effect::Drop, "...x..x..x.."),
+        ("a mark, once", nothing(), Effect::Mark, "x..........."),
+        ("a ramp lasts", nothing(), Effect::Ramp { first: secs(0), last: secs(1), over: secs(1) }, "xxxxxxxxxxxx"),
+        ("certain", When { probability: certain, ..nothing() }, Effect::Drop, "xxxxxxxxxxxx"),
         ("certain, twice", When { probability: certain, ..first(2) }, Effect::Drop, "xx.........."),
         ("a window is half open", window(Some(2), Some(5)), Effect::Drop, "..xxx......."),
         ("from", window(Some(9), None), Effect::Drop, ".........xxx"),
         ("to", window(None, Some(2)), Effect::Drop, "xx.........."),
         ("the first in a window", When { occurrence: Some(Occurrence::First(1)), ..window(Some(2), None) }, Effect::Drop, "..x........."),
-        ("the second in a window", When { occurrence: Some(Occurrence::Nth(2)), ..window(Some(2), None) }, Effect::Drop, "...x........"),
+        (
+            "the second in a window",
+            When { occurrence: Some(Occurrence::Nth(vec![2])), ..window(Some(2), None) },
+            Effect::Drop,
+            "...x........",
+        ),
         ("a cycle", cycle(4, 1), Effect::Drop, "x...x...x..."),
         ("a cycle that never closes", cycle(4, 4), Effect::Drop, "xxxxxxxxxxxx"),
         ("a cycle counts from its window", When { cycle: cycle(4, 2).cycle, ..window(Some(3), Some(11)) }, Effect::Drop, "...xx..xx..."),
-        ("the third in a cycle", When { occurrence: Some(Occurrence::Nth(3)), ..cycle(4, 2) }, Effect::Drop, "....x......."),
+        ("the third in a cycle", When { occurrence: Some(Occurrence::Nth(vec![3])), ..cycle(4, 2) }, Effect::Drop, "....x......."),
         ("a partition that comes and goes", cycle(6, 3), cut, "xxx...xxx..."),
     ] {
         assert_eq!(pattern(when, effect, 0), expected, "{what}");
@@ -277,4 +318,91 @@ fn a_partition_can_be_asked_about() {
     assert_eq!(rules.reports().next().unwrap().evaluated, 0);
     rules.clear("cut").unwrap();
     assert_eq!(rules.partitioned(at(2), "w1", Direction::Up), None);
+}
+
+/// One crossing a second: acks, and at 2s the nak that is the event. An `x` for each on which the rule `r` acts.
+fn around(when: When, effect: Effect, first: bool) -> String {
+    let mut rules = Rules::new(1);
+    let mark = Match { kind: Some(CrossingKind::Nak), ..Match::default() };
+    let event = rule("event", mark, When::default(), Effect::Mark);
+    let other = rule("other", Match::default(), always(), Effect::Mark);
+    // A rule stands behind the one that it waits for; which of the two that comes next makes no difference.
+    rules.add(at(0), if first { event.clone() } else { other.clone() }).unwrap();
+    rules.add(at(0), if first { other } else { event }).unwrap();
+    rules.add(at(0), rule("r", Match::default(), when, effect)).unwrap();
+    let kinds = [CrossingKind::Ack, CrossingKind::Ack, CrossingKind::Nak];
+    let acts = |now: i64| {
+        let crossing = Crossing { kind: *kinds.get(now as usize).unwrap_or(&CrossingKind::Ack), ..ack() };
+        rules.evaluate(at(now), &crossing).hits.iter().any(|id| **id == *"r")
+    };
+    (0..8).map(acts).map(|acts| if acts { 'x' } else { '.' }).collect()
+}
+
+#[test]
+fn after_and_until_an_event() {
+    let event = || Some("event".into());
+    let nothing = When::default;
+    for (what, when, expected) in [
+        ("behind the crossing that it acted on", When { after: event(), ..nothing() }, "...xxxxx"),
+        ("that crossing included", When { until: event(), ..nothing() }, "xxx....."),
+        ("never both", When { after: event(), until: event(), ..nothing() }, "........"),
+        ("twice", When { after: event(), occurrence: Some(Occurrence::First(2)), ..nothing() }, "...xx..."),
+        ("the third after it", When { after: event(), occurrence: Some(Occurrence::Nth(vec![3])), ..nothing() }, ".....x.."),
+        ("a window too", When { after: event(), from: Some(secs(5)), to: Some(secs(7)), ..nothing() }, ".....xx."),
+        (
+            "a cycle counts from the event",
+            When { after: event(), cycle: Some(Cycle { every: secs(4), active: secs(2) }), ..nothing() },
+            "...x..xx",
+        ),
+    ] {
+        for first in [true, false] {
+            assert_eq!(around(when.clone(), Effect::Drop, first), expected, "{what}");
+        }
+    }
+}
+
+/// Both look at what was before the crossing, in whatever order they stand.
+#[test]
+fn an_event_and_its_rule_on_one_crossing() {
+    let mut rules = Rules::new(1);
+    rules.add(at(0), rule("a", Match::default(), When::default(), Effect::Mark)).unwrap();
+    rules.add(at(0), rule("b", Match::default(), When { after: Some("a".into()), ..When::default() }, Effect::Drop)).unwrap();
+    rules.clear("a").unwrap();
+    rules.add(at(0), rule("a", Match::default(), When::default(), Effect::Mark)).unwrap();
+    let hits = |rules: &mut Rules| rules.evaluate(at(0), &ack()).hits.iter().map(ToString::to_string).collect::<String>();
+    // `a` stands behind `b` now, and started afresh.
+    assert_eq!([hits(&mut rules), hits(&mut rules)], ["a", "b"]);
+    rules.clear("a").unwrap();
+    assert_eq!(hits(&mut rules), "b", "that it has acted stays true");
+    rules.add(at(0), rule("a", Match { client: Some("nobody".into()), ..Match::default() }, When::default(), Effect::Mark)).unwrap();
+    assert_eq!(hits(&mut rules), "", "a rule that comes back has not acted yet");
+}
+
+#[test]
+fn a_partition_waits_for_an_event() {
+    let mut rules = Rules::new(1);
+    rules.add(at(0), rule("event", Match::default(), When::default(), Effect::Mark)).unwrap();
+    let when = When { after: Some("event".into()), ..When::default() };
+    rules.add(at(0), rule("cut", Match::default(), when, Effect::Partition(Partition::Both))).unwrap();
+    assert_eq!(rules.partitioned(at(0), "w1", Direction::Up), None);
+    assert_eq!(rules.evaluate(at(0), &ack()).fate, Fate::Pass);
+    assert_eq!(rules.partitioned(at(0), "w1", Direction::Up), Some(&"cut".into()));
+}
+
+#[test]
+fn a_ramp_goes_from_one_delay_to_the_other() {
+    let delays = |first, last, added, when: When| {
+        let mut rules = Rules::new(1);
+        let effect = Effect::Ramp { first: secs(first), last: secs(last), over: secs(4) };
+        rules.add(at(0), rule("event", Match { client: Some("w1".into()), ..Match::default() }, When::default(), Effect::Mark)).unwrap();
+        rules.add(at(added), rule("r", Match::default(), when, effect)).unwrap();
+        (added..7).map(|now| rules.evaluate(at(now), &ack()).delay().as_nanos() / 1_000_000).collect::<Vec<_>>()
+    };
+    let from = When { from: Some(secs(2)), ..When::default() };
+    let after = When { after: Some("event".into()), ..When::default() };
+    assert_eq!(delays(0, 8, 0, When::default()), [0, 2000, 4000, 6000, 8000, 8000, 8000]);
+    assert_eq!(delays(5, 0, 1, When::default()), [5000, 3750, 2500, 1250, 0, 0]);
+    assert_eq!(delays(1, 5, 0, from), [0, 0, 1000, 2000, 3000, 4000, 5000]);
+    // The event is at 0s.
+    assert_eq!(delays(0, 4, 0, after), [0, 1000, 2000, 3000, 4000, 4000, 4000]);
 }

@@ -52,7 +52,7 @@ pub enum Command {
     /// `kill [downtime=D] [lost=...] [lost-state=...]`
     Kill(Kill),
     /// `fault ID EFFECT ...`
-    Fault(FaultSpec),
+    Fault(Box<FaultSpec>),
     /// `clear ID`: ends a fault rule
     Clear(Name),
     /// `worker NAME S/C ...` with rules as its body

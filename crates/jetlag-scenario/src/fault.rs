@@ -15,12 +15,14 @@ pub struct FaultSpec {
     pub id_span: Span,
     /// The name behind `client=`, where one is written.
     pub client_span: Span,
+    /// The names behind `after=` and `until=`, where they are written.
+    pub event_spans: [Span; 2],
 }
 
 impl From<Rule> for FaultSpec {
     /// A rule that was never text in a file.
     fn from(rule: Rule) -> FaultSpec {
-        FaultSpec { rule, span: Span::default(), id_span: Span::default(), client_span: Span::default() }
+        FaultSpec { rule, span: Span::default(), id_span: Span::default(), client_span: Span::default(), event_spans: Default::default() }
     }
 }
 
@@ -33,5 +35,11 @@ impl FaultSpec {
     /// The client that it asks for.
     pub fn client(&self) -> Option<Name> {
         self.rule.matcher.client.as_ref().map(|client| Name { text: client.clone(), span: self.client_span })
+    }
+
+    /// The rules that it waits for.
+    pub fn events(&self) -> impl Iterator<Item = Name> {
+        let events = [&self.rule.when.after, &self.rule.when.until].into_iter().zip(self.event_spans);
+        events.filter_map(|(event, span)| event.as_ref().map(|event| Name { text: event.clone(), span }))
     }
 }

@@ -346,15 +346,23 @@ impl Display for FaultSpec {
         text_option(f, "subject", matcher.subject.as_deref())?;
         option(f, "stream-seq", matcher.stream_seq)?;
         option(f, "delivery-count", matcher.delivery_count)?;
-        match when.occurrence {
+        let header = matcher.header.as_ref().map(|(name, value)| format!("{name}:{value}"));
+        text_option(f, "header", header.as_deref())?;
+        option(f, "payload", matcher.payload.as_deref().map(Quoted))?;
+        option(f, "payload-contains", matcher.payload_contains.as_deref().map(Quoted))?;
+        match &when.occurrence {
             Some(Occurrence::First(count)) => write!(f, " first={count}"),
-            Some(Occurrence::Nth(place)) => write!(f, " nth={place}"),
+            Some(Occurrence::Nth(places)) => write!(f, " nth={}", places.iter().map(u64::to_string).collect::<Vec<_>>().join(",")),
+            Some(Occurrence::Burst { acting, of }) => write!(f, " burst={acting}/{of}"),
+            Some(Occurrence::Ratio { acting, of }) => write!(f, " ratio={acting}/{of}"),
             Some(Occurrence::Always) => f.write_str(" always"),
             None => Ok(()),
         }?;
         option(f, "probability", when.probability.map(|p| format!("{}/{}", p.numerator, p.denominator)))?;
         option(f, "from", when.from)?;
         option(f, "to", when.to)?;
+        text_option(f, "after", when.after.as_deref())?;
+        text_option(f, "until", when.until.as_deref())?;
         option(f, "every", when.cycle.map(|cycle| cycle.every))?;
         option(f, "for", when.cycle.map(|cycle| cycle.active))
     }
@@ -366,6 +374,8 @@ fn fault_effect(f: &mut Formatter<'_>, effect: &Effect) -> fmt::Result {
         Effect::Drop => f.write_str("drop"),
         Effect::Delay { min, max } if min == max => write!(f, "delay by={min}"),
         Effect::Delay { min, max } => write!(f, "delay by={min}..{max}"),
+        Effect::Ramp { first, last, over } if first == last => write!(f, "delay by={first} over={over}"),
+        Effect::Ramp { first, last, over } => write!(f, "delay by={first}..{last} over={over}"),
         Effect::Duplicate { copies } => {
             f.write_str("duplicate")?;
             option(f, "copies", (*copies != 1).then_some(copies))
@@ -387,6 +397,7 @@ fn fault_effect(f: &mut Formatter<'_>, effect: &Effect) -> fmt::Result {
             lost_tail(f, *lost)
         }
         Effect::Crash => f.write_str("crash"),
+        Effect::Mark => f.write_str("mark"),
         Effect::Slow { by } => write!(f, "slow by={by}"),
     }
 }

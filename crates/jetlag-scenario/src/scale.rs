@@ -107,6 +107,7 @@ fn lost(lost: &mut LostTail, visit: &mut dyn FnMut(&mut Duration)) {
 fn fault(rule: &mut Rule, visit: &mut dyn FnMut(&mut Duration)) {
     match &mut rule.effect {
         Effect::Delay { min, max } => [min, max].into_iter().for_each(&mut *visit),
+        Effect::Ramp { first, last, over } => [first, last, over].into_iter().for_each(&mut *visit),
         Effect::Disconnect { reconnect } => reconnect.iter_mut().for_each(&mut *visit),
         Effect::Restart { downtime } => visit(downtime),
         Effect::Kill { downtime, lost: tail } => {
@@ -114,7 +115,13 @@ fn fault(rule: &mut Rule, visit: &mut dyn FnMut(&mut Duration)) {
             lost(tail, visit);
         }
         Effect::Slow { by } => visit(by),
-        Effect::Drop | Effect::Duplicate { .. } | Effect::ReplyLost | Effect::Error(_) | Effect::Partition(_) | Effect::Crash => {}
+        Effect::Drop
+        | Effect::Duplicate { .. }
+        | Effect::ReplyLost
+        | Effect::Error(_)
+        | Effect::Partition(_)
+        | Effect::Crash
+        | Effect::Mark => {}
     }
     rule.when.from.iter_mut().chain(&mut rule.when.to).for_each(&mut *visit);
     if let Some(cycle) = &mut rule.when.cycle {

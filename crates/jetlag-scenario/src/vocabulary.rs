@@ -39,6 +39,7 @@ const SHORTEST: &[&str] = &[
     "fault h duplicate kind=ack",
     "fault i disconnect kind=ack",
     "fault j kill kind=ack",
+    "fault k mark kind=ack",
     "clear f",
     "worker w S/C\n  on delivery-count=1 ack\n  otherwise nak",
     "worker v S/C\n  on delivery-count=1 in-progress\n  otherwise term",

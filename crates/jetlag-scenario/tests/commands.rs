@@ -1,6 +1,6 @@
 //! Every command: what is written, what is read, and its canonical form.
 
-use jetlag_fault::{CrossingKind, Cycle, Effect, Lost, LostTail, Match, Occurrence, Partition, Probability, When};
+use jetlag_fault::{CrossingKind, Cycle, Effect, Lost, LostTail, Match, Numbers, Occurrence, Partition, Probability, When};
 use jetlag_model::{DeliveryCount, Duration, StreamSeq, Subject};
 use jetlag_scenario::{
     AckCommand, AckVerb, Action, ActionKind, Advance, Amount, Check, CheckName, ClientCommand, Command, Comparison, Conform, ConsumerPath,
@@ -101,6 +101,12 @@ fn canonical_lines_are_printed_as_they_are_read() {
         "fault f drop kind=delivery client=w1 stream=S consumer=C subject=orders.* stream-seq=1 delivery-count=2 first=3",
         "fault f drop kind=ack probability=1/3 from=5s to=10s every=1s for=500ms",
         "fault f drop always",
+        "fault f mark kind=nak\nfault g drop kind=ack nth=2,3,7 after=f",
+        "fault f mark kind=nak\nfault g drop kind=ack burst=2/5 after=f until=f every=5s for=1s",
+        "fault f drop kind=ack stream-seq=2..5 delivery-count=2.. header=tenant:acme payload=\"a\" payload-contains=\"\\0b\" ratio=1/3",
+        "fault f drop kind=ack header=\"tenant:acme corp\"",
+        "fault f delay by=100ms..5s over=1m kind=publish",
+        "fault f delay by=5s..0s over=1m kind=publish",
         "fault f drop\nclear f",
         "worker w2 S/C",
         "worker w2 S/C batch=10 expires=5s concurrency=4",
@@ -133,6 +139,7 @@ fn other_spellings_become_canonical() {
         ("client c2 reconnect=yes", "client c2"),
         ("fault f duplicate copies=1", "fault f duplicate"),
         ("fault f delay by=1s..1s", "fault f delay by=1s"),
+        ("fault f drop stream-seq=2..2", "fault f drop stream-seq=2"),
         ("fault f restart downtime=0s", "fault f restart"),
         ("fault f kill lost=nothing downtime=0s", "fault f kill"),
         ("kill lost=nothing downtime=0s", "kill downtime=0s"),
@@ -255,17 +262,22 @@ fn faults_have_effect_match_and_when() {
         Command::Fault(spec) => spec.rule,
         other => panic!("{other:?}"),
     };
-    let rule = fault(
-        "fault f delay by=1s..2s kind=ack client=w1 subject=a.* stream-seq=1 delivery-count=2 probability=1/3 from=1s to=9s every=2s for=1s",
-    );
+    let events = "fault e mark kind=ack\nfault u mark kind=nak\n";
+    let rule = fault(&format!(
+        "{events}fault f delay by=1s..2s kind=ack client=w1 subject=a.* stream-seq=1 delivery-count=2..4 \
+         header=tenant:acme:eu payload=\"a b\" payload-contains=\"a\\0\" probability=1/3 from=1s to=9s after=e until=u every=2s for=1s"
+    ));
     assert_eq!(&*rule.id, "f");
     assert_eq!(rule.effect, Effect::Delay { min: secs(1), max: secs(2) });
     let matcher = Match {
         kind: Some(CrossingKind::Ack),
         client: Some("w1".into()),
         subject: Some(Subject::new("a.*").expect("a filter")),
-        stream_seq: Some(StreamSeq(1)),
-        delivery_count: Some(DeliveryCount(2)),
+        stream_seq: Some(1.into()),
+        delivery_count: Some(Numbers { first: 2, last: Some(4) }),
+        header: Some(("tenant".into(), "acme:eu".into())),
+        payload: Some(b"a b".as_slice().into()),
+        payload_contains: Some(b"a\0".as_slice().into()),
         ..Match::default()
     };
     assert_eq!(rule.matcher, matcher);
@@ -274,6 +286,8 @@ fn faults_have_effect_match_and_when() {
         probability: Some(Probability { numerator: 1, denominator: 3 }),
         from: Some(secs(1)),
         to: Some(secs(9)),
+        after: Some("e".into()),
+        until: Some("u".into()),
         cycle: Some(Cycle { every: secs(2), active: secs(1) }),
     };
     assert_eq!(rule.when, when);
@@ -288,16 +302,26 @@ fn faults_have_effect_match_and_when() {
         ("kill downtime=1s lost=3", Effect::Kill { downtime: secs(1), lost: Lost::Last(3).into() }),
         ("kill lost=all lost-state=3", Effect::Kill { downtime: secs(0), lost: LostTail { messages: Lost::All, state: Lost::Last(3) } }),
         ("slow by=1s", Effect::Slow { by: secs(1) }),
+        ("mark", Effect::Mark),
+        ("delay by=1s..2s over=1m", Effect::Ramp { first: secs(1), last: secs(2), over: secs(60) }),
+        ("delay by=2s..0s over=1m", Effect::Ramp { first: secs(2), last: secs(0), over: secs(60) }),
+        ("delay by=1s over=1m", Effect::Ramp { first: secs(1), last: secs(1), over: secs(60) }),
     ] {
         assert_eq!(fault(&format!("fault f {text}")).effect, effect, "{text}");
     }
     for (text, occurrence) in [
         ("drop", None),
         ("drop first=2", Some(Occurrence::First(2))),
-        ("drop nth=2", Some(Occurrence::Nth(2))),
+        ("drop nth=2", Some(Occurrence::Nth(vec![2]))),
+        ("drop nth=2,3,7", Some(Occurrence::Nth(vec![2, 3, 7]))),
+        ("drop burst=2/5", Some(Occurrence::Burst { acting: 2, of: 5 })),
+        ("drop ratio=1/3", Some(Occurrence::Ratio { acting: 1, of: 3 })),
         ("drop always", Some(Occurrence::Always)),
     ] {
         assert_eq!(fault(&format!("fault f {text}")).when.occurrence, occurrence, "{text}");
+    }
+    for (text, first, last) in [("7", 7, Some(7)), ("2..5", 2, Some(5)), ("2..2", 2, Some(2)), ("2..", 2, None)] {
+        assert_eq!(fault(&format!("fault f drop stream-seq={text}")).matcher.stream_seq, Some(Numbers { first, last }), "{text}");
     }
     for kind in CrossingKind::ALL {
         assert_eq!(fault(&format!("fault f drop kind={kind}")).matcher.kind, Some(kind));

@@ -99,7 +99,7 @@ impl Observed {
         match received {
             Received::Delivery { token, .. } => {
                 let subject = message.subject.text().as_ref().into();
-                let known = Known { subject, msg_id: message.header("Nats-Msg-Id").map(Into::into) };
+                let known = Known { subject, headers: message.headers.clone(), payload: message.payload.clone() };
                 self.messages.insert((token.stream.clone(), token.consumer.clone(), token.stream_seq), known);
             }
             Received::Answer { .. } => {

@@ -495,7 +495,7 @@ impl Peer for Client {
 
     fn message_of(&self, token: &AckToken) -> Option<Known> {
         let delivery = self.deliveries.message_of(token)?;
-        Some(Known { subject: delivery.subject.clone(), msg_id: delivery.header(MSG_ID).map(Into::into) })
+        Some(Known { subject: delivery.subject.clone(), headers: delivery.headers.clone(), payload: delivery.payload.clone() })
     }
 
     fn awaits(&self, reply: &str) -> bool {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use jetlag_fault::{Crossing, CrossingKind, Verdict};
-use jetlag_model::{AckKind, AckToken, Address, DeliveryCount, Message, Sid, StreamSeq, Time};
+use jetlag_model::{AckKind, AckToken, Address, DeliveryCount, Headers, Message, Payload, Sid, StreamSeq, Time};
 use jetlag_trace::{Key, Kind, Place, Record};
 
 use crate::client::{Received, Request};
@@ -17,7 +17,7 @@ pub trait Peer {
     /// The client's name.
     fn name(&self) -> &Arc<str>;
 
-    /// Subject and message id of a message it got a delivery of.
+    /// The message of which it got this delivery, or another.
     fn message_of(&self, token: &AckToken) -> Option<Known>;
 
     /// Whether it waits for an answer at this reply subject.
@@ -38,8 +38,17 @@ pub trait Peer {
 pub struct Known {
     /// The message's subject.
     pub subject: Arc<str>,
+    /// Its header.
+    pub headers: Option<Headers>,
+    /// Its payload.
+    pub payload: Payload,
+}
+
+impl Known {
     /// The message's id, if it has one.
-    pub msg_id: Option<Arc<str>>,
+    fn msg_id(&self) -> Option<Arc<str>> {
+        self.headers.as_ref()?.get(MSG_ID).map(Into::into)
+    }
 }
 
 /// One thing about to cross a link.
@@ -57,6 +66,9 @@ pub struct Description {
     answered: bool,
     pull: Option<Arc<str>>,
     code: Option<u16>,
+    /// Header and payload of the message that it is, or that it is about, where rules may ask for them.
+    headers: Option<Headers>,
+    content: Option<Payload>,
 }
 
 impl Description {
@@ -73,6 +85,8 @@ impl Description {
             answered: false,
             pull: None,
             code: None,
+            headers: None,
+            content: None,
         }
     }
 
@@ -84,9 +98,16 @@ impl Description {
             subject: known.as_ref().map(|known| known.subject.clone()),
             stream_seq: Some(token.stream_seq),
             delivery_count: Some(token.delivery_count),
-            name: known.and_then(|known| known.msg_id),
+            name: known.as_ref().and_then(Known::msg_id),
+            headers: known.as_ref().and_then(|known| known.headers.clone()),
+            content: known.map(|known| known.payload),
             ..Description::new(kind, client)
         }
+    }
+
+    /// The same, which is a message with a header and a payload.
+    fn of(self, message: &Message) -> Description {
+        Description { headers: message.headers.clone(), content: Some(message.payload.clone()), ..self }
     }
 
     /// A message that a client sends.
@@ -112,7 +133,7 @@ impl Description {
                 subject: Some(subject.as_ref().into()),
                 name,
                 answered,
-                ..Description::new(CrossingKind::Publish, client)
+                ..Description::new(CrossingKind::Publish, client).of(message)
             };
         };
         let tokens: Vec<&str> = api.split('.').collect();
@@ -128,7 +149,13 @@ impl Description {
         if api.starts_with("CONSUMER.MSG.NEXT.") {
             return Description { stream, consumer, name: pull.clone(), pull, ..Description::new(CrossingKind::Pull, client) };
         }
-        Description { stream, consumer, subject: Some(subject.as_ref().into()), answered, ..Description::new(CrossingKind::Api, client) }
+        Description {
+            stream,
+            consumer,
+            subject: Some(subject.as_ref().into()),
+            answered,
+            ..Description::new(CrossingKind::Api, client).of(message)
+        }
     }
 
     /// A message that a client is about to get.
@@ -139,7 +166,7 @@ impl Description {
                 subject: Some(subject),
                 name: message.header(MSG_ID).map(Into::into),
                 pull,
-                ..Description::of_delivery(CrossingKind::Delivery, client, &token)
+                ..Description::of_delivery(CrossingKind::Delivery, client, &token).of(message)
             },
             Received::Status { code, pull, .. } => {
                 let kind = if code == 100 { CrossingKind::Heartbeat } else { CrossingKind::Status };
@@ -158,7 +185,7 @@ impl Description {
             }
             Received::Answer { request: Request::Ack { token }, .. } => Description::of_delivery(CrossingKind::AckReply, client, &token),
             Received::Answer { request: Request::Api { subject }, .. } => {
-                Description { subject: Some(subject), ..Description::new(CrossingKind::ApiReply, client) }
+                Description { subject: Some(subject), ..Description::new(CrossingKind::ApiReply, client).of(message) }
             }
             Received::Advisory => {
                 let body = serde_json::from_slice::<serde_json::Value>(&message.payload).unwrap_or_default();
@@ -168,11 +195,11 @@ impl Description {
                     consumer: text("consumer"),
                     stream_seq: body.get("stream_seq").and_then(serde_json::Value::as_u64).map(StreamSeq),
                     subject: Some(subject),
-                    ..Description::new(CrossingKind::Advisory, client)
+                    ..Description::new(CrossingKind::Advisory, client).of(message)
                 }
             }
             Received::Message | Received::Stray => {
-                Description { subject: Some(subject), ..Description::new(CrossingKind::Message, client) }
+                Description { subject: Some(subject), ..Description::new(CrossingKind::Message, client).of(message) }
             }
         }
     }
@@ -188,6 +215,8 @@ impl Description {
             stream_seq: self.stream_seq,
             delivery_count: self.delivery_count,
             payload,
+            headers: self.headers.as_ref(),
+            content: self.content.as_deref(),
             name: self.name.as_deref(),
             answered: self.answered,
         }

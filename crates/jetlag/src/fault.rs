@@ -18,14 +18,14 @@
 //!
 //! A [`Fault`] acts on what crosses the links between clients and server. Every condition that it names must hold; without any it is
 //! about everything that its effect can be about, of every client, and also about the simulation's own API requests, which come from the
-//! client `script`. If nothing is said about when, a partition and slowness last, a fault with a probability, a window or a cycle acts
+//! client `script`. If nothing is said about when, a partition, slowness and a ramp last, a fault with a probability, a window, an event or a cycle acts
 //! each time, and every other fault acts once.
 //!
 //! Faults act in the order in which they were added. A drop beats everything, an error everything else; delays add up, and so do copies.
 
 use jetlag_core::{Lost, LostTail};
-use jetlag_fault::{Cycle, Match, Occurrence, Partition, Probability, When};
-use jetlag_model::{DeliveryCount, Duration, StreamSeq, Subject};
+use jetlag_fault::{Cycle, Match, Numbers, Occurrence, Partition, Probability, When};
+use jetlag_model::{Duration, Subject};
 
 pub use jetlag_fault::{CrossingKind, Effect, Report, Rule, RuleError, RuleId};
 
@@ -76,6 +76,20 @@ impl Fault {
             *max = longest;
         }
         fault
+    }
+
+    /// It arrives later, by a length that goes evenly from the first to the last within `over`, and stays there.
+    pub fn delay_ramp(first: impl IntoDuration, last: impl IntoDuration, over: impl IntoDuration) -> Fault {
+        let mut fault = Fault::delay(first);
+        if let (Some(last), Some(over), Effect::Delay { min: first, .. }) = (fault.length(last), fault.length(over), &fault.effect) {
+            fault.effect = Effect::Ramp { first: *first, last, over };
+        }
+        fault
+    }
+
+    /// Nothing goes wrong: that it crosses is an event, which other faults name with [`after`](Fault::after) and [`until`](Fault::until).
+    pub fn mark() -> Fault {
+        Fault::of(Effect::Mark)
     }
 
     /// It arrives so many times more.
@@ -223,13 +237,43 @@ impl Fault {
 
     /// About the message at this place of its stream.
     pub fn stream_seq(mut self, seq: u64) -> Fault {
-        self.matcher.stream_seq = Some(StreamSeq(seq));
+        self.matcher.stream_seq = Some(seq.into());
+        self
+    }
+
+    /// About the messages from the one place of their stream to the other, both included.
+    pub fn stream_seqs(mut self, first: u64, last: u64) -> Fault {
+        self.matcher.stream_seq = Some(Numbers { first, last: Some(last) });
         self
     }
 
     /// About this attempt at a message, from 1.
     pub fn delivery_count(mut self, count: u64) -> Fault {
-        self.matcher.delivery_count = Some(DeliveryCount(count));
+        self.matcher.delivery_count = Some(count.into());
+        self
+    }
+
+    /// About this attempt at a message and all behind it, from 1.
+    pub fn delivery_count_from(mut self, first: u64) -> Fault {
+        self.matcher.delivery_count = Some(Numbers { first, last: None });
+        self
+    }
+
+    /// About messages with this value of a header field.
+    pub fn header(mut self, name: &str, value: &str) -> Fault {
+        self.matcher.header = Some((name.into(), value.into()));
+        self
+    }
+
+    /// About messages with this payload.
+    pub fn payload(mut self, payload: impl AsRef<[u8]>) -> Fault {
+        self.matcher.payload = Some(payload.as_ref().into());
+        self
+    }
+
+    /// About messages in whose payload this stands.
+    pub fn payload_contains(mut self, part: impl AsRef<[u8]>) -> Fault {
+        self.matcher.payload_contains = Some(part.as_ref().into());
         self
     }
 }
@@ -244,7 +288,19 @@ impl Fault {
 
     /// On the so-manieth alone, from 1.
     pub fn nth(mut self, nth: u64) -> Fault {
-        self.when.occurrence = Some(Occurrence::Nth(nth));
+        self.when.occurrence = Some(Occurrence::Nth(vec![nth]));
+        self
+    }
+
+    /// On the first `acting` of each `of`.
+    pub fn burst(mut self, acting: u64, of: u64) -> Fault {
+        self.when.occurrence = Some(Occurrence::Burst { acting, of });
+        self
+    }
+
+    /// On `acting` of each `of`, evenly spread: `ratio(1, 3)` is every third.
+    pub fn ratio(mut self, acting: u64, of: u64) -> Fault {
+        self.when.occurrence = Some(Occurrence::Ratio { acting, of });
         self
     }
 
@@ -269,6 +325,18 @@ impl Fault {
     /// Before this, counted from the start of the run.
     pub fn to(mut self, since_start: impl IntoDuration) -> Fault {
         self.when.to = self.length(since_start);
+        self
+    }
+
+    /// Not before the fault of this name has acted.
+    pub fn after(mut self, name: &str) -> Fault {
+        self.when.after = Some(name.into());
+        self
+    }
+
+    /// Not once the fault of this name has acted.
+    pub fn until(mut self, name: &str) -> Fault {
+        self.when.until = Some(name.into());
         self
     }
 

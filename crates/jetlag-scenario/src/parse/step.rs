@@ -251,7 +251,7 @@ fn command(word: &str, mut args: Args<'_, '_>, body: &[Line<'_>]) -> Option<Comm
         "crash" => Command::Crash,
         "restart" => Command::Restart(Restart { downtime: args.delay_option("downtime") }),
         "kill" => Command::Kill(Kill { downtime: args.delay_option("downtime"), lost: lost_tail(&mut args) }),
-        "fault" => Command::Fault(super::fault::fault(&mut args)?),
+        "fault" => Command::Fault(Box::new(super::fault::fault(&mut args)?)),
         "clear" => Command::Clear(args.identifier("a fault rule's id")?),
         "worker" => Command::Worker(super::worker::worker(&mut args, body)?),
         "stop" => Command::Stop(args.identifier("a worker's name")?),

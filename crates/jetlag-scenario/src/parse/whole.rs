@@ -23,6 +23,8 @@ pub(super) fn duplicates(scenario: &Scenario, report: &mut Report<'_>) {
 pub(super) fn references(scenario: &Scenario, report: &mut Report<'_>) {
     let (mut faults, mut workers) = (Live::new("fault rule", "clear"), Live::new("worker", "stop"));
     let mut clients: Vec<&str> = vec![SCRIPT];
+    // Cleared rules stay known: that one has acted can be waited for.
+    let mut rules: Vec<Name> = Vec::new();
     for step in steps(scenario) {
         clients.extend(step.actor.as_ref().map(Name::as_str));
         match &step.command {
@@ -36,6 +38,12 @@ pub(super) fn references(scenario: &Scenario, report: &mut Report<'_>) {
     for step in steps(scenario) {
         match &step.command {
             Command::Fault(spec) => {
+                for event in spec.events().filter(|event| !rules.contains(event)) {
+                    let known: Vec<&str> = rules.iter().map(Name::as_str).collect();
+                    let message = format!("no fault rule `{event}` above to wait for");
+                    report.unknown(event.span, message, "not there", &event, &known);
+                }
+                rules.push(spec.id());
                 faults.names.push(spec.id());
                 judge_client(spec, &clients, report);
             }

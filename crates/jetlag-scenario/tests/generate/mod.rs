@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use jetlag_fault::{
-    Attribute, CrossingKind, Cycle, Effect, Lost, LostTail, Match, Occurrence, Partition, Probability, Rule, RuleError, When,
+    Attribute, CrossingKind, Cycle, Effect, Lost, LostTail, Match, Numbers, Occurrence, Partition, Probability, Rule, RuleError, When,
 };
 use jetlag_model::{DeliveryCount, Duration, Payload, StreamSeq, Subject};
 use jetlag_scenario::{
@@ -221,7 +221,9 @@ fn effect() -> BoxedStrategy<Effect> {
         select(&Partition::ALL[..]).prop_map(Effect::Partition),
         delay().prop_map(|downtime| Effect::Restart { downtime }),
         (delay(), lost()).prop_map(|(downtime, lost)| Effect::Kill { downtime, lost }),
+        (delay(), delay(), longer()).prop_map(|(first, last, over)| Effect::Ramp { first, last, over }),
         Just(Effect::Crash),
+        Just(Effect::Mark),
         longer().prop_map(|by| Effect::Slow { by }),
     ]
     .boxed()
@@ -230,30 +232,53 @@ fn effect() -> BoxedStrategy<Effect> {
 fn matcher() -> BoxedStrategy<Match> {
     let subject = select(vec!["a.>", "*", "orders.1", ">"]).prop_map(|filter| Subject::new(filter).expect("a filter"));
     let kind = select(&CrossingKind::ALL[..]);
-    (of(kind), any::<bool>(), of(name()), of(name()), of(subject), of(1..9_u64), of(1..9_u64))
-        .prop_map(|(kind, client, stream, consumer, subject, seq, count)| Match {
+    let numbers = || (1..9_u64, of(0..9_u64)).prop_map(|(first, more)| Numbers { first, last: more.map(|more| first + more) });
+    let header = ("[a-zA-Z_-]{1,4}", text()).prop_map(|(name, value)| (name.into(), value.into()));
+    let bytes = || vec(any::<u8>(), 0..6).prop_map(Into::into);
+    (of(kind), any::<bool>(), of(name()), of(name()), of(subject), of(numbers()), of(numbers()), of(header), of(bytes()), of(bytes()))
+        .prop_map(|(kind, client, stream, consumer, subject, stream_seq, delivery_count, header, payload, payload_contains)| Match {
             kind,
             client: client.then(|| SCRIPT.into()),
             stream: stream.map(|stream| stream.text),
             consumer: consumer.map(|consumer| consumer.text),
             subject,
-            stream_seq: seq.map(StreamSeq),
-            delivery_count: count.map(DeliveryCount),
+            stream_seq,
+            delivery_count,
+            header,
+            payload,
+            payload_contains,
         })
         .boxed()
 }
 
 fn when() -> BoxedStrategy<When> {
     let second = Duration::from_secs(1);
-    let occurrence = prop_oneof![(1..9_u64).prop_map(Occurrence::First), (1..9_u64).prop_map(Occurrence::Nth), Just(Occurrence::Always)];
+    let places = vec(1..9_u64, 1..4).prop_map(|steps| {
+        steps.into_iter().scan(0, |place, step| {
+            *place += step;
+            Some(*place)
+        })
+    });
+    let share = || (1..9_u64, 1..9_u64).prop_map(|(acting, more)| (acting, acting + more));
+    let occurrence = prop_oneof![
+        (1..9_u64).prop_map(Occurrence::First),
+        places.prop_map(|places| Occurrence::Nth(places.collect())),
+        share().prop_map(|(acting, of)| Occurrence::Burst { acting, of }),
+        share().prop_map(|(acting, of)| Occurrence::Ratio { acting, of }),
+        Just(Occurrence::Always),
+    ];
+    // Which rules they are is settled with the whole scenario in view.
+    let event = || any::<bool>().prop_map(|there| there.then(|| "later".into()));
     let probability = (1..9_u64, 0..9_u64).prop_map(|(numerator, more)| Probability { numerator, denominator: numerator + more });
     let cycle = (delay(), delay()).prop_map(move |(active, idle)| Cycle { every: active + second + idle, active: active + second });
-    (of(occurrence), of(probability), of(delay()), of(delay()), of(cycle))
-        .prop_map(move |(occurrence, probability, from, length, cycle)| When {
+    (of(occurrence), of(probability), of(delay()), of(delay()), of(cycle), event(), event())
+        .prop_map(move |(occurrence, probability, from, length, cycle, after, until)| When {
             occurrence,
             probability,
             from,
             to: length.map(|length| from.unwrap_or_default() + second + length),
+            after,
+            until,
             cycle,
         })
         .boxed()
@@ -274,6 +299,9 @@ fn fault() -> BoxedStrategy<FaultSpec> {
                         Attribute::Subject => matcher.subject = None,
                         Attribute::StreamSeq => matcher.stream_seq = None,
                         Attribute::DeliveryCount => matcher.delivery_count = None,
+                        Attribute::Header => matcher.header = None,
+                        Attribute::Payload => matcher.payload = None,
+                        Attribute::PayloadContains => matcher.payload_contains = None,
                     },
                     RuleError::NoReply(_) | RuleError::NotSentByClient(_) | RuleError::NotHandled(_) => matcher.kind = None,
                     RuleError::CountedPartition => (when.occurrence, when.probability) = (None, None),
@@ -398,7 +426,7 @@ fn command() -> BoxedStrategy<Command> {
     let world = prop_oneof![
         of(delay()).prop_map(|downtime| Command::Restart(Restart { downtime })),
         (of(delay()), lost()).prop_map(|(downtime, lost)| Command::Kill(Kill { downtime, lost })),
-        fault().prop_map(Command::Fault),
+        fault().prop_map(|spec| Command::Fault(Box::new(spec))),
         Just(Command::Clear("f".into())),
         worker().prop_map(Command::Worker),
         Just(Command::Stop("w".into())),
@@ -490,6 +518,8 @@ pub(crate) fn scenario() -> impl Strategy<Value = Scenario> {
 #[derive(Default)]
 struct Names {
     faults: BTreeSet<String>,
+    /// All faults so far, cleared ones too.
+    rules: Vec<String>,
     workers: BTreeSet<String>,
     given: usize,
     passed: Duration,
@@ -501,7 +531,11 @@ impl Names {
         let fresh = |letter: char| format!("{letter}{}", self.given);
         match command {
             Command::Fault(spec) => {
+                for event in [&mut spec.rule.when.after, &mut spec.rule.when.until] {
+                    *event = event.take().and_then(|_| self.rules.last().map(|rule| (&**rule).into()));
+                }
                 self.faults.insert(fresh('f'));
+                self.rules.push(fresh('f'));
                 spec.rule.id = fresh('f').into();
             }
             Command::Worker(worker) => {
