@@ -41,6 +41,9 @@ impl Core {
         if name.contains(['/', '\\']) {
             return Err(ApiError::stream_name_path_separators());
         }
+        if config.sealed {
+            return Err(ApiError::stream_invalid_config("stream configuration for create can not be sealed"));
+        }
         let config = stream::checked(config, self.rules)?;
         stream::check_replicas(&config)?;
         if let Some(existing) = self.streams.get(name) {
@@ -49,9 +52,6 @@ impl Core {
                 return Err(ApiError::stream_name_in_use());
             }
             return self.tell_stream(now, name, true);
-        }
-        if config.sealed {
-            return Err(ApiError::stream_invalid_config("stream configuration for create can not be sealed"));
         }
         self.check_overlap(&config)?;
         self.streams_created += 1;

@@ -287,7 +287,6 @@ impl Consumer {
 
     /// Messages were purged: all, or those of a filter. Rules of `purgeLocked` and `purge`.
     pub(crate) fn purged(&mut self, filters: &[String], log: &Log, cx: &mut Context) {
-        self.count_pending(log);
         let own = self.config.filters();
         let (start, wider) = match filters.first() {
             None => (log.first_seq(), false),

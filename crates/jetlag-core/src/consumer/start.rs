@@ -50,7 +50,7 @@ impl Consumer {
     }
 
     /// Counts what is before the consumer, from the messages themselves.
-    pub(super) fn count_pending(&mut self, log: &Log) {
+    pub(crate) fn count_pending(&mut self, log: &Log) {
         let count = if self.config.deliver_policy == DeliverPolicy::LastPerSubject {
             log.last_of_each(self.config.filters()).into_iter().filter(|seq| *seq >= self.next_stream).count() as u64
         } else {

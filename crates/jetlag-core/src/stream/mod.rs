@@ -186,21 +186,29 @@ impl Stream {
             return Err(ApiError::stream_purge_failed("stream purge not permitted"));
         }
         let filters: Vec<String> = if filter.is_empty() || filter == ">" { Vec::new() } else { vec![filter.to_owned()] };
+        Ok(self.purge_messages(&filters, below, keep, cx))
+    }
+
+    /// What a purge and a message that rolls up have in common. Rules of `purgeLocked`, `storeUpdates` (`server/stream.go`) and `PurgeEx`.
+    pub(super) fn purge_messages(&mut self, filters: &[String], below: u64, keep: u64, cx: &mut Context) -> u64 {
         let on_disk = self.log.is_on_disk();
+        let by_sequence = filters.is_empty() && keep > 0 && below == 0 && !on_disk && !cx.rules.has(Rule::KeepCountsMessages);
+        let (below, keep) = match by_sequence {
+            true if keep < self.log.len() => (self.log.last_seq().0 + 1 - keep, 0),
+            _ => (below, keep),
+        };
         // Below the first sequence is nothing; older servers took it for no limit at all where they went message by message.
         let nothing = below == 1 && (cx.rules.has(Rule::PurgeBelowOneRemovesNothing) || (!on_disk && filters.is_empty()));
         let below = if nothing || below > 1 { below } else { 0 };
         let mut victims: Vec<StreamSeq> =
-            self.log.entries().filter(|entry| accepts(&filters, &entry.subject)).map(|entry| entry.seq).collect();
-        let all = victims.len();
+            self.log.entries().filter(|entry| accepts(filters, &entry.subject)).map(|entry| entry.seq).collect();
         if below > 0 {
             victims.retain(|seq| seq.0 < below);
-        } else if keep > 0 && keep < self.log.len() && filters.is_empty() && !on_disk && !cx.rules.has(Rule::KeepCountsMessages) {
-            let end = self.log.last_seq().0 + 1;
-            victims.retain(|seq| seq.0 < end - keep);
         } else {
-            victims.truncate(all.saturating_sub(usize::try_from(keep).unwrap_or(usize::MAX)));
+            victims.truncate(victims.len().saturating_sub(usize::try_from(keep).unwrap_or(usize::MAX)));
         }
+        // Consumers that hear of each message count it off; those that hear of several at once count anew.
+        let mut counts_anew = !victims.is_empty();
         if filters.is_empty() && !nothing && (below > 0 || keep == 0) {
             // The stream begins where it was purged to, even beyond its end.
             let first = if below > 0 { StreamSeq(below) } else { self.log.last_seq().next() };
@@ -212,6 +220,7 @@ impl Stream {
             } else {
                 victims.len() == 1 || !cx.rules.has(Rule::MemoryPurgeToldAtOnce)
             };
+            counts_anew &= !told;
             let removed: Vec<LogEntry> = victims.iter().filter_map(|seq| self.log.remove(cx.now.mono, *seq)).collect();
             for mut entry in removed.into_iter().filter(|_| told) {
                 if on_disk {
@@ -223,8 +232,13 @@ impl Stream {
         for seq in &victims {
             cx.note(Note::Removed { stream: self.name.clone(), seq: *seq, why: Removal::Purge });
         }
-        self.each_consumer(cx, |consumer, log, cx| consumer.purged(&filters, log, cx));
-        Ok(victims.len() as u64)
+        self.each_consumer(cx, |consumer, log, cx| {
+            if counts_anew {
+                consumer.count_pending(log);
+            }
+            consumer.purged(filters, log, cx);
+        });
+        victims.len() as u64
     }
 
     /// Refuses limits that consumers break already. Rules of `updateWithAdvisory`.

@@ -93,7 +93,7 @@ impl Stream {
             cx.note(Note::Stored { stream: self.name.clone(), seq, subject: subject.clone() });
             cx.note(Note::Removed { stream: self.name.clone(), seq, why: Removal::Interest });
             if cx.rules.has(Rule::RollupWithoutInterest) {
-                self.roll_up(rollup, subject, seq, cx);
+                self.roll_up(rollup, subject, 0, cx);
             }
             return Ok(Fate::Stored(seq));
         }
@@ -106,7 +106,7 @@ impl Stream {
         self.remember(id, seq, cx);
         cx.note(Note::Stored { stream: self.name.clone(), seq, subject: subject.clone() });
         self.enforce_limits(subject, cx);
-        self.roll_up(rollup, subject, seq, cx);
+        self.roll_up(rollup, subject, 1, cx);
         Ok(Fate::Stored(seq))
     }
 
@@ -163,24 +163,13 @@ impl Stream {
         }
     }
 
-    /// Removes everything older than a new message, if it asks for that: of its subject, or of the stream.
-    fn roll_up(&mut self, rollup: Option<Rollup>, subject: &str, keep: StreamSeq, cx: &mut Context) {
-        let filters = match rollup {
-            None => return,
-            Some(Rollup::Subject) => vec![subject.to_owned()],
-            Some(Rollup::All) => Vec::new(),
-        };
-        let victims: Vec<StreamSeq> = self
-            .log
-            .entries()
-            .filter(|entry| entry.seq < keep && super::accepts(&filters, &entry.subject))
-            .map(|entry| entry.seq)
-            .collect();
-        for seq in &victims {
-            self.log.remove(cx.now.mono, *seq);
-            cx.note(Note::Removed { stream: self.name.clone(), seq: *seq, why: Removal::Purge });
+    /// Removes what a message replaces, if it asks for that: all of its subject, or of the stream, but `keep`, which is the message itself.
+    fn roll_up(&mut self, rollup: Option<Rollup>, subject: &str, keep: u64, cx: &mut Context) {
+        match rollup {
+            None => {}
+            Some(Rollup::Subject) => _ = self.purge_messages(&[subject.to_owned()], 0, keep, cx),
+            Some(Rollup::All) => _ = self.purge_messages(&[], 0, keep, cx),
         }
-        self.each_consumer(cx, |consumer, log, cx| consumer.purged(&filters, log, cx));
     }
 }
 
