@@ -137,7 +137,7 @@ impl Comparison<'_> {
         let mut agrees = true;
         for (nominal, paced) in expected {
             push_line(&mut sides.simulator, line_of(nominal));
-            let record = queues.get_mut(&voice(&nominal.place)).and_then(VecDeque::pop_front);
+            let record = queues.get_mut(&voice(&nominal.place)).and_then(|queue| self.take(queue, nominal));
             let (Some(paced), Some(record)) = (paced, record) else {
                 agrees = false;
                 continue;
@@ -172,6 +172,14 @@ impl Comparison<'_> {
     fn is_ramp(&self, record: &Record) -> bool {
         let by_it = |rule: &Rule| Some(&rule.id) == record.rule.as_ref() && matches!(rule.effect, Effect::Ramp { .. });
         record.kind == Kind::Delayed && steps(self.scenario).any(|step| matches!(&step.command, Command::Fault(spec) if by_it(&spec.rule)))
+    }
+
+    /// What answers to an expected record: the next of its voice, or among what the server ends at one instant, in an order that is its
+    /// own, the one that says the same.
+    fn take<'o>(&self, queue: &mut VecDeque<&'o Record>, nominal: &Record) -> Option<&'o Record> {
+        let ends = queue.iter().take_while(|record| is_end_of_a_message(nominal) && is_end_of_a_message(record));
+        let same = ends.take(AT_AN_INSTANT).position(|record| self.line(record, nominal.at) == line_of(nominal));
+        queue.remove(same.unwrap_or(0))
     }
 
     /// A record's line as if it had been seen at `at`, at real pace.
@@ -219,6 +227,15 @@ fn compared<'o>(step: &Step, outcome: &'o Outcome, run: &StepRun, scope: Scope) 
         Scope::Shown => shown(step, records).collect(),
         Scope::All => records.iter().filter(|record| line(record).is_some()).collect(),
     }
+}
+
+/// How many advisories of one instant are looked through for one that says the same.
+const AT_AN_INSTANT: usize = 1_000;
+
+/// Whether a record tells that a message ended because it left the stream, or used up max_deliver. The server tells of each on a thread of its
+/// own, or as its map of unsettled messages gives them, so that the order of several at one instant is nobody's choice.
+fn is_end_of_a_message(record: &Record) -> bool {
+    record.kind == Kind::Advisory && record.fields.text(Key::Advisory).is_some_and(|kind| matches!(&**kind, "terminated" | "max-deliver"))
 }
 
 /// The error code of a request that is not understood, and what the server itself says before the decoder's words, if it quotes them.

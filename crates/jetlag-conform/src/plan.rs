@@ -20,6 +20,9 @@ use crate::slack::{Band, Timers, bands};
 /// How long an answer that comes at once may take where one is expected to stay away: then the whole of it is waited.
 const SHORT_PATIENCE: Duration = Duration::from_millis(50);
 
+/// A replay that takes longer than this is worth the search for a pace that is a little faster.
+const LONG: Duration = Duration::from_secs(2);
+
 /// Why a scenario can not be replayed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Unplayable {
@@ -108,19 +111,26 @@ impl<'s> Lead<'s> {
         Ok(Lead { scenario, options, longest, timers: Timers::of(scenario, version).on_a_machine_late_by(lateness), nominal })
     }
 
-    /// The fastest replay that can tell.
+    /// The fastest replay that can tell, of the tidy paces; and where it takes long, of those in between.
     ///
     /// # Errors
     ///
     /// When there is none: what stands in the way at the slowest pace that was tried.
     pub(crate) fn fastest(&self) -> Result<Plan<'_>, Unplayable> {
+        let candidates = candidates(self.scenario);
         let mut in_the_way = None;
-        for ratio in candidates(self.scenario) {
-            match self.at(ratio) {
-                Ok(plan) => return Ok(plan),
+        for (index, ratio) in candidates.iter().enumerate() {
+            let between = || {
+                let faster = candidates[..index].last().copied();
+                self.first_of(faster.into_iter().flat_map(|faster| faster.until(*ratio)))
+            };
+            match self.at(*ratio) {
+                Ok(plan) if plan.paced.virtual_time <= LONG => return Ok(plan),
+                Ok(plan) => return Ok(between().unwrap_or(plan)),
                 // Slower ones take longer still.
                 Err(Unplayable::TooLong { ratio, takes, longest, .. }) => {
-                    return Err(Unplayable::TooLong { ratio, takes, longest, faster: in_the_way.map(Box::new) });
+                    let none = || Unplayable::TooLong { ratio, takes, longest, faster: in_the_way.map(Box::new) };
+                    return between().ok_or_else(none);
                 }
                 Err(other) => in_the_way = Some(other),
             }
@@ -128,10 +138,13 @@ impl<'s> Lead<'s> {
         Err(in_the_way.unwrap_or(Unplayable::NoPace))
     }
 
+    fn first_of(&self, ratios: impl Iterator<Item = Ratio>) -> Option<Plan<'_>> {
+        ratios.into_iter().find_map(|ratio| self.at(ratio).ok())
+    }
+
     /// The replay at this pace, if it is slower than that of a plan and can be made.
     pub(crate) fn at_if_slower(&self, plan: &Plan<'_>, ratio: Ratio) -> Option<Plan<'_>> {
-        let second = Duration::from_secs(1);
-        if ratio.of(second) > plan.ratio.of(second) { self.at(ratio).ok() } else { None }
+        if plan.ratio.is_faster_than(ratio) { self.at(ratio).ok() } else { None }
     }
 
     /// The replay at this pace.

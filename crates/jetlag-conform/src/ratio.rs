@@ -65,6 +65,20 @@ impl Ratio {
         ]
     };
 
+    /// The paces between this one and a slower one, fastest first.
+    pub(crate) fn until(self, slower: Ratio) -> impl Iterator<Item = Ratio> {
+        // Of 1/2 also 5/8, 4/5 and so on: all of them divide decimal durations without remainder.
+        const STEPS: &[(u32, u32)] = &[(5, 4), (8, 5), (2, 1), (16, 5), (4, 1)];
+        let times =
+            move |&(numerator, denominator)| Ratio { numerator: self.numerator * numerator, denominator: self.denominator * denominator };
+        STEPS.iter().map(times).take_while(move |ratio| ratio.is_faster_than(slower))
+    }
+
+    /// Whether durations become shorter than at another pace.
+    pub(crate) fn is_faster_than(self, other: Ratio) -> bool {
+        u64::from(self.numerator) * u64::from(other.denominator) < u64::from(other.numerator) * u64::from(self.denominator)
+    }
+
     /// A duration at this pace, rounded down to nanoseconds.
     pub fn of(self, duration: Duration) -> Duration {
         let scaled = i128::from(duration.as_nanos()) * i128::from(self.numerator) / i128::from(self.denominator);
@@ -83,7 +97,7 @@ impl Ratio {
     }
 
     fn is_below_one(self) -> bool {
-        self.numerator < self.denominator
+        self.is_faster_than(Ratio::ONE)
     }
 }
 
@@ -226,7 +240,12 @@ mod tests {
     fn ratios_are_tidy() {
         for pair in Ratio::TIDY.windows(2) {
             let [faster, slower] = pair else { unreachable!("windows of two") };
-            assert!(faster.of(Duration::from_secs(1)) < slower.of(Duration::from_secs(1)), "{faster} {slower}");
+            assert!(faster.is_faster_than(*slower), "{faster} {slower}");
+            for between in faster.until(*slower) {
+                assert!(faster.is_faster_than(between) && between.is_faster_than(*slower), "{faster} {between} {slower}");
+                let there = between.of(Duration::from_secs(1));
+                assert_eq!(between.inverse().of(there), Duration::from_secs(1), "{between} is exact");
+            }
         }
         for ratio in Ratio::TIDY {
             let there = ratio.of(Duration::from_millis(1));

@@ -5,7 +5,7 @@ use std::fs;
 use jetlag_conform::{
     ConformOptions, Conformed, Counts, Requester, Server, ServerOptions, ServerProcess, Verdict, confirm, conform, find, server_version,
 };
-use jetlag_model::ServerVersion;
+use jetlag_model::{Duration, ServerVersion};
 use jetlag_wire::ConnectOptions;
 
 const REDELIVERED: &str = "\
@@ -83,8 +83,11 @@ fn files_are_replayed_each_as_if_it_were_alone() {
     let verdicts: Vec<_> = files.iter().map(|file| (&file.cells[0].verdict, file.confirms())).collect();
     let agree = &Verdict::Agree;
     assert_eq!(verdicts, [(agree, true), (agree, true), (agree, false), (agree, false)]);
-    let paces: Vec<_> = files.iter().map(|file| file.cells[0].ratio.unwrap().to_string()).collect();
-    assert_eq!((paces[0].as_str(), paces[2].as_str()), ("1/200", "1"), "a restart is played at its own pace");
+    let second = Duration::from_secs(1);
+    let pace = |file: &Conformed| file.cells[0].ratio.unwrap().of(second);
+    // How fast depends on how late the machine is; `plan.rs` knows what it is on one that is not.
+    assert!(pace(&files[0]) >= Duration::from_millis(5) && pace(&files[0]) < second, "{}", pace(&files[0]));
+    assert_eq!(pace(&files[2]), second, "a restart is played at its own pace");
     let confirmed = confirm(REDELIVERED);
     assert_eq!(confirmed, REDELIVERED.replace("unconfirmed: blessed from the simulator\n", ""));
 }

@@ -25,7 +25,7 @@ ok
 ORDERS messages=1 bytes=39 first-seq=1 last-seq=1 consumer-count=0
 ";
 
-/// A nats-server that is killed one second after its start; only the first `times` of its processes are.
+/// A nats-server that is killed one second after it was ready; only the first `times` of its processes are.
 fn dying(server: &Path, folder: &Path, times: usize) -> PathBuf {
     let (path, server, folder) = (folder.join("dying"), server.display(), folder.display());
     let script = format!(
@@ -33,7 +33,9 @@ fn dying(server: &Path, folder: &Path, times: usize) -> PathBuf {
         if [ \"$1\" != --version ]; then
             n=1
             while [ $n -le {times} ]; do
-                if mkdir '{folder}/start'$n 2>/dev/null; then (sleep 1; kill -s KILL $$) & break; fi
+                if mkdir '{folder}/start'$n 2>/dev/null; then
+                    (while kill -0 $$ && ! ls ports/*.ports; do sleep 0.05; done; sleep 1; kill -s KILL $$) >/dev/null 2>&1 & break
+                fi
                 n=$((n + 1))
             done
         fi

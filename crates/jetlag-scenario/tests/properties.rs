@@ -107,7 +107,7 @@ fn the_sample_is_canonical_and_complete() {
     let scenario = parse(SAMPLE).unwrap_or_else(|found| panic!("{found:#?}"));
     assert_eq!(scenario.to_string(), SAMPLE);
     let words: std::collections::BTreeSet<_> = scenario.blocks.iter().flat_map(|b| &b.steps).map(|step| step.command.word()).collect();
-    assert_eq!(words.len(), 32, "{words:?}");
+    assert_eq!(words.len(), 36, "{words:?}");
 }
 
 proptest! {

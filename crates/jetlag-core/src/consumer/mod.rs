@@ -228,7 +228,7 @@ impl Consumer {
         if old.deliver_subject != self.config.deliver_subject {
             wakes |= !self.pending.is_empty();
             self.expire_all(cx);
-            self.active = cx.connections.bound(&self.config.deliver_subject, &self.config.deliver_group);
+            self.interest_changed(log, cx);
         }
         if old.ack_wait != self.config.ack_wait || old.backoff != self.config.backoff {
             self.arm(cx.now, cx.rules);

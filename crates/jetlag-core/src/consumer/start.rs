@@ -35,6 +35,10 @@ impl Consumer {
             start = first;
         }
         self.next_stream = StreamSeq(start.0.max(1));
+        if self.next_stream >= self.resume {
+            // The only one that was chosen is the last of all: then the consumer goes on as any other, from there and by its filters.
+            self.chosen.clear();
+        }
         let before = SequencePair { consumer_seq: ConsumerSeq(0), stream_seq: self.next_stream.prev() };
         // The copy in memory is read from the stored one.
         self.floor = if rules.has(Rule::FloorBeginsBeforeStart) { before } else { SequencePair::default() };
