@@ -155,7 +155,7 @@ impl Core {
         let (at, deadline) = self.next_deadline().expect("a deadline is handled only when there is one");
         assert!(at <= now.mono, "the first deadline is due at {at}, not yet at {}", now.mono);
         match deadline {
-            Deadline::Pull(at) => self.with_consumer(now, &at.stream, &at.consumer, |consumer, _, cx| consumer.expire_pulls(cx)),
+            Deadline::Pull(at) => self.with_consumer(now, &at.stream, &at.consumer, |consumer, log, cx| consumer.expire_pulls(log, cx)),
             Deadline::Heartbeat(at) => self.with_consumer(now, &at.stream, &at.consumer, |consumer, _, cx| consumer.beat(cx)),
             Deadline::AckWait(at) => self.with_consumer(now, &at.stream, &at.consumer, |consumer, log, cx| consumer.sweep(log, cx)),
             Deadline::Pin(at) => self.with_consumer(now, &at.stream, &at.consumer, |consumer, log, cx| consumer.pin_expired(log, cx)),

@@ -27,7 +27,14 @@ impl Consumer {
     /// Delivers until there is nothing more to deliver or nobody to deliver it to. Without demand nothing happens at all: not even a
     /// message that has used up max_deliver is noticed.
     pub(crate) fn run(&mut self, log: &Log, cx: &mut Context) {
-        let mut stalled = false;
+        let stalled = self.gather(log, cx);
+        if !self.config.is_push() {
+            self.sweep_waiting(!stalled, false, cx);
+        }
+    }
+
+    /// The loop itself. Says whether it ended because too many messages are unsettled.
+    pub(super) fn gather(&mut self, log: &Log, cx: &mut Context) -> bool {
         loop {
             let demand = if self.config.is_push() {
                 self.active && !self.flow.as_ref().is_some_and(Flow::is_full)
@@ -35,24 +42,18 @@ impl Consumer {
                 !self.waiting.is_empty()
             };
             if !demand {
-                break;
+                return false;
             }
             match self.next_message(log, cx) {
                 Next::Message(seq, count) => {
-                    let Some(entry) = log.entry(seq) else { break };
+                    let Some(entry) = log.entry(seq) else { return false };
                     if !self.offer(entry, count, cx) {
-                        break;
+                        return false;
                     }
                 }
-                Next::Stalled => {
-                    stalled = true;
-                    break;
-                }
-                Next::End | Next::Gap => break,
+                Next::Stalled => return true,
+                Next::End | Next::Gap => return false,
             }
-        }
-        if !self.config.is_push() {
-            self.sweep_waiting(!stalled, false, cx);
         }
     }
 

@@ -197,8 +197,9 @@ impl Stream {
             true if keep < self.log.len() => (self.log.last_seq().0 + 1 - keep, 0),
             _ => (below, keep),
         };
-        // Below the first sequence is nothing; older servers took it for no limit at all where they went message by message.
-        let nothing = below == 1 && (cx.rules.has(Rule::PurgeBelowOneRemovesNothing) || (!on_disk && filters.is_empty()));
+        // Below the first sequence is nothing; older servers took it for no limit at all, and went message by message for it.
+        let below_one = below == 1;
+        let nothing = below_one && (cx.rules.has(Rule::PurgeBelowOneRemovesNothing) || (!on_disk && filters.is_empty()));
         let below = if nothing || below > 1 { below } else { 0 };
         let mut victims: Vec<StreamSeq> =
             self.log.entries().filter(|entry| accepts(filters, &entry.subject)).map(|entry| entry.seq).collect();
@@ -209,7 +210,7 @@ impl Stream {
         }
         // Consumers that hear of each message count it off; those that hear of several at once count anew.
         let mut counts_anew = !victims.is_empty();
-        if filters.is_empty() && !nothing && (below > 0 || keep == 0) {
+        if filters.is_empty() && !below_one && (below > 0 || keep == 0) {
             // The stream begins where it was purged to, even beyond its end.
             let first = if below > 0 { StreamSeq(below) } else { self.log.last_seq().next() };
             self.log.compact(cx.now.mono, first.max(self.log.first_seq()));
