@@ -189,7 +189,7 @@ impl Consumer {
         let first = pending.first;
         self.store.update_delivered(cx.now.mono, &self.config, first, seq, 1, cx.now.wall);
         self.last_delivery = Some(cx.now.wall);
-        self.arm(cx.now, cx.rules);
+        self.leave_armed(cx.now, cx.rules);
         cx.note(Note::InProgress { at: self.at(), stream_seq: seq });
     }
 

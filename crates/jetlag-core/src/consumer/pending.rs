@@ -1,7 +1,7 @@
 //! The ack-wait timer: one a consumer, which sweeps all unsettled messages, because that its effects come in batches can be seen. Rules of
 //! `checkPending`, `trackPending` and `hasMaxDeliveries` (`server/consumer.go`, 2.15).
 
-use jetlag_model::{Advisory, ConsumerSeq, Duration, Now, StreamSeq, WallTime};
+use jetlag_model::{Advisory, ConsumerSeq, Duration, Now, StreamSeq, Time, WallTime};
 
 use super::{Consumer, Pending, never_expires};
 use crate::Note;
@@ -34,8 +34,21 @@ impl Consumer {
             return;
         }
         self.alarm = self.alarm.map(|_| now.mono + self.alarm_after(now.wall));
-        let due = self.pending.iter().filter(|(seq, _)| !self.queue.contains(**seq)).map(|(seq, pending)| pending.stamp + self.wait(*seq));
-        self.timer = due.min().map(|due| now.mono + due.since(now.wall).max(Duration::ZERO));
+        self.timer = self.first_due(now);
+    }
+
+    /// Deadlines changed, and the server's timer was left as it is: one that comes before the timer fires is found only then.
+    pub(super) fn leave_armed(&mut self, now: Now, rules: Rules) {
+        if !never_expires(&self.config, rules) {
+            self.timer = self.first_due(now).map(|due| self.alarm.map_or(due, |alarm| due.max(alarm)));
+        }
+    }
+
+    /// The first ack deadline of a message that is not queued already.
+    fn first_due(&self, now: Now) -> Option<Time> {
+        let unqueued = self.pending.iter().filter(|(seq, _)| !self.queue.contains(**seq));
+        let due = unqueued.map(|(seq, pending)| pending.stamp + self.wait(*seq)).min();
+        due.map(|due| now.mono + due.since(now.wall).max(Duration::ZERO))
     }
 
     /// How long after `at` the server's timer fires again: with the next deadline, and at the latest after ack_wait or the longest backoff.
@@ -55,16 +68,15 @@ impl Consumer {
         (period.max(Duration::from_millis(1)), rests.filter(|rest| *rest > Duration::ZERO).min())
     }
 
-    /// Makes up for what the timer did since anybody looked: where exhaustion leaves the ack floor behind, the timer moves it as soon as it
-    /// finds nothing unsettled.
+    /// Makes up for what the timer did since anybody looked: it fired in between, and found nothing that is due. Where exhaustion leaves the
+    /// ack floor behind, it moves that as soon as it finds nothing unsettled.
     pub(crate) fn catch_up(&mut self, now: Now, rules: Rules) {
-        if rules.has(Rule::ExhaustionMovesFloor) {
-            return;
-        }
         while let Some(alarm) = self.alarm.filter(|alarm| *alarm <= now.mono) {
             if self.pending.is_empty() {
                 self.alarm = None;
-                self.settle_floor();
+                if !rules.has(Rule::ExhaustionMovesFloor) {
+                    self.settle_floor();
+                }
                 return;
             }
             let passed = now.mono.since(alarm);
