@@ -164,6 +164,10 @@ rules! {
     StartBeyondLastKept "start-beyond-last-kept"
         [(2, 11, 0)..]
         "nats-server PRs 5785 and 6014, first tag v2.11.0";
+    /// Where the last message starts a consumer and nothing is left of the stream, it starts behind it as others do; before, at the last sequence.
+    LastStartsLikeOthers "last-starts-like-others"
+        [(2, 11, 0)..]
+        "nats-server server/consumer.go selectStartingSeqNo, v2.10.29 and v2.11.0";
     /// A pull without waiting ends with 404 at the end of the stream; before, with 408 and only if it had got something.
     NoWaitEndsWith404 "no-wait-ends-with-404"
         [(2, 11, 11)..(2, 12, 0), (2, 12, 2)..]

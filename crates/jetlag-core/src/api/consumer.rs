@@ -59,7 +59,7 @@ impl Core {
             consumer::check_modelled(&config)?;
             self.with_stream(now, stream, |stream, cx| {
                 let order = stream.next_consumer_order();
-                let consumer = Consumer::create(&stream.name, order, config, &stream.log, cx);
+                let consumer = Consumer::create(&stream.config, order, config, &stream.log, cx);
                 let name = consumer.name.clone();
                 stream.consumers.insert(name.clone(), consumer);
                 stream.with_consumer(&name, cx, |consumer, log, cx| consumer.run(log, cx));

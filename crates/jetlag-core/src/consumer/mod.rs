@@ -19,7 +19,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use jetlag_model::{
-    AckPolicy, Advisory, ConsumerConfig, ConsumerSeq, Duration, Now, SequencePair, StreamSeq, Time, WallTime, is_subset_of,
+    AckPolicy, Advisory, ConsumerConfig, ConsumerSeq, Duration, Now, SequencePair, StreamConfig, StreamSeq, Time, WallTime, is_subset_of,
 };
 
 pub(crate) use config::{check_modelled, check_update, checked, required_level, same_config};
@@ -94,6 +94,9 @@ pub(crate) struct Consumer {
     deaf: bool,
     /// A push consumer somebody listens to.
     active: bool,
+    /// In which queue group they have to be for that; any if it is empty. An update that changes group and deliver subject at once leaves the
+    /// old group here: the server looks it up before it takes the new configuration.
+    listeners: String,
     heartbeat: Option<Time>,
     /// When it goes away unless used.
     inactive: Option<Time>,
@@ -107,12 +110,12 @@ pub(crate) struct Consumer {
 
 impl Consumer {
     /// A new consumer with a checked configuration.
-    pub(crate) fn create(stream: &Arc<str>, order: u64, config: ConsumerConfig, log: &Log, cx: &mut Context) -> Consumer {
+    pub(crate) fn create(stream: &StreamConfig, order: u64, config: ConsumerConfig, log: &Log, cx: &mut Context) -> Consumer {
         let name = config.name.as_str().into();
-        let mut consumer = Consumer::bare(stream, name, order, config, cx.now.wall);
-        consumer.choose_start(log, cx.rules);
+        let mut consumer = Consumer::bare(&stream.name.as_str().into(), name, order, config, cx.now.wall);
+        consumer.choose_start(stream.max_msgs_per_subject == 1, log, cx.rules);
         consumer.announce(log, cx);
-        cx.advise(stream, &consumer.name, &Advisory::ConsumerCreated);
+        cx.advise(&stream.name, &consumer.name, &Advisory::ConsumerCreated);
         consumer
     }
 
@@ -137,6 +140,7 @@ impl Consumer {
 
     fn bare(stream: &Arc<str>, name: Arc<str>, order: u64, config: ConsumerConfig, created: WallTime) -> Consumer {
         let flow = config.flow_control.then(Flow::default);
+        let listeners = config.deliver_group.clone();
         Consumer {
             name,
             stream: stream.clone(),
@@ -162,6 +166,7 @@ impl Consumer {
             released: Vec::new(),
             deaf: false,
             active: false,
+            listeners,
             heartbeat: None,
             inactive: None,
             store: ConsumerStore::default(),
@@ -177,7 +182,7 @@ impl Consumer {
         self.on_disk = log.is_on_disk() && !self.config.mem_storage;
         self.count_pending(log);
         if self.config.is_push() {
-            self.active = cx.connections.bound(&self.config.deliver_subject, &self.config.deliver_group);
+            self.active = cx.connections.bound(&self.config.deliver_subject, &self.listeners);
             self.reset_heartbeat(cx.now);
         }
         if !self.active {
@@ -228,6 +233,7 @@ impl Consumer {
         if old.deliver_subject != self.config.deliver_subject {
             wakes |= !self.pending.is_empty();
             self.expire_all(cx);
+            self.listeners.clone_from(&old.deliver_group);
             self.interest_changed(log, cx);
         }
         if old.ack_wait != self.config.ack_wait || old.backoff != self.config.backoff {
@@ -341,7 +347,7 @@ impl Consumer {
         if !self.config.is_push() {
             return;
         }
-        let bound = cx.connections.bound(&self.config.deliver_subject, &self.config.deliver_group);
+        let bound = cx.connections.bound(&self.config.deliver_subject, &self.listeners);
         if bound == self.active {
             return;
         }

@@ -8,7 +8,8 @@ use crate::rules::{Rule, Rules};
 use crate::stream::Log;
 
 impl Consumer {
-    pub(super) fn choose_start(&mut self, log: &Log, rules: Rules) {
+    /// `one_a_subject` when the stream keeps no more than one message of each.
+    pub(super) fn choose_start(&mut self, one_a_subject: bool, log: &Log, rules: Rules) {
         let (first, last) = (log.first_seq(), log.last_seq());
         let explicit = self.config.opt_start_seq > 0;
         let mut start = match self.config.deliver_policy {
@@ -21,12 +22,19 @@ impl Consumer {
                 let since = self.config.opt_start_time.map_or(last.next(), |time| log.first_since(time, rules));
                 self.skip_to_filters(since, log)
             }
+            DeliverPolicy::LastPerSubject if one_a_subject => first,
             DeliverPolicy::LastPerSubject => {
                 self.chosen = log.last_of_each(self.config.filters()).into();
                 self.resume = last;
                 self.chosen.front().copied().unwrap_or(last)
             }
         };
+        let unfiltered_last = self.config.deliver_policy == DeliverPolicy::Last && self.config.filters().is_empty();
+        if unfiltered_last && !rules.has(Rule::LastStartsLikeOthers) {
+            // Where nothing is left it stands before the last sequence, for all that it was used.
+            self.next_stream = StreamSeq(start.0.max(1));
+            return;
+        }
         if first == StreamSeq(0) && !explicit {
             start = StreamSeq(1);
         } else if start > last && (!explicit || !rules.has(Rule::StartBeyondLastKept)) {

@@ -50,7 +50,13 @@ impl Stream {
     /// The same for all subjects, after the limits changed from those of `old`.
     pub(super) fn enforce_new_limits(&mut self, old: &StreamConfig, cx: &mut Context) {
         let mut removed = Vec::new();
-        if limit(old.max_msgs_per_subject).is_some() || cx.rules.has(Rule::FirstSubjectLimitEvicts) {
+        // Only a limit that was lowered makes the server look.
+        let lowered = match (limit(old.max_msgs_per_subject), limit(self.config.max_msgs_per_subject)) {
+            (Some(old), Some(new)) => new < old,
+            (None, Some(_)) => cx.rules.has(Rule::FirstSubjectLimitEvicts),
+            (_, None) => false,
+        };
+        if lowered {
             let subjects: BTreeSet<_> = self.log.entries().map(|entry| entry.subject.clone()).collect();
             for subject in subjects {
                 self.evict_of(&subject, &mut removed, cx.now.mono);
