@@ -25,7 +25,8 @@ pub use crate::smaller::smaller;
 /// The shortest wait of a program: replays may be twenty times faster and still tell it from what they allow.
 const UNIT: Duration = Duration::from_secs(6);
 
-/// The words of the language that no program uses, with the reason. A test compares this with what is drawn.
+/// The words of the language that no program uses, with the reason. A test compares this with what is drawn. Besides words, a second member of
+/// a queue group is left out: which of them gets a message the server draws.
 pub const LEFT_OUT: &[(&[&str], &str)] = &[
     (&["check"], "looks at what a real server does not show"),
     (&["expect metric", "expect no-other-metric"], "adds up what the transcripts show already, or what a real server does not show"),

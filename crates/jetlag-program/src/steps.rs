@@ -203,7 +203,8 @@ pub(crate) fn bind(drawer: &mut Drawer, consumer: &str) -> String {
     let letter = letter(consumer);
     let moved = if drawer.uses("update consumer deliver-subject", 20) { "2" } else { "" };
     let client = drawer.chance.pick(&["1", "1", "2"]);
-    let queue = if drawer.uses("consumer deliver-group", 30) { " queue=g" } else { "" };
+    // Which of two members a server takes is its own draw, so that a group has but one; two of 600 programs would have had a second.
+    let (client, queue) = if drawer.uses("consumer deliver-group", 30) { ("1", " queue=g") } else { (client, "") };
     format!("{letter}{client}: subscribe to.{letter}{moved}{queue}")
 }
 

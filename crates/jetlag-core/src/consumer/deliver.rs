@@ -34,7 +34,7 @@ impl Consumer {
     }
 
     /// The loop itself. Says whether it ended because too many messages are unsettled.
-    pub(super) fn gather(&mut self, log: &Log, cx: &mut Context) -> bool {
+    fn gather(&mut self, log: &Log, cx: &mut Context) -> bool {
         loop {
             let demand = if self.config.is_push() {
                 self.active && !self.flow.as_ref().is_some_and(Flow::is_full)

@@ -291,15 +291,10 @@ impl Consumer {
         self.waiting.iter().flat_map(|waiting| [waiting.expires, waiting.next_heartbeat]).flatten().min()
     }
 
-    /// Something of a waiting request is due. That takes the delivery loop around once more, which may find what nobody woke it for; none of
-    /// it is for who is too late.
+    /// Something of a waiting request is due. Afterwards the delivery loop comes around, which may find what nobody woke it for.
     pub(crate) fn expire_pulls(&mut self, log: &Log, cx: &mut Context) {
-        let now = cx.now.mono;
-        for waiting in &mut self.waiting {
-            waiting.too_late |= waiting.expires.is_some_and(|expires| expires <= now);
-        }
-        let stalled = self.gather(log, cx);
-        self.sweep_waiting(!stalled, true, cx);
+        self.sweep_waiting(true, true, cx);
+        self.run(log, cx);
     }
 
     pub(crate) fn num_waiting(&mut self, cx: &mut Context) -> u64 {
