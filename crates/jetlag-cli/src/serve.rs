@@ -20,7 +20,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, bail};
 use clap::{Args, ValueEnum};
-use jetlag_model::{ServerVersion, WallTime};
+use jetlag_model::{Duration as Length, ServerVersion, WallTime};
 use jetlag_runner::Registry;
 use jetlag_server::{Clock, Keep, Running, ServerConfig, User};
 use tokio::net::TcpListener;
@@ -108,6 +108,12 @@ pub(crate) struct Arguments {
     /// Bytes of one message, headers included [default: 1048576].
     #[arg(long, value_name = "BYTES")]
     max_payload: Option<usize>,
+    /// Bytes that the memory streams of one user may hold [default: no limit].
+    #[arg(long, value_name = "BYTES")]
+    max_memory: Option<u64>,
+    /// Bytes that the file streams of one user may hold [default: no limit].
+    #[arg(long, value_name = "BYTES")]
+    max_storage: Option<u64>,
     /// Bytes that may wait for one connection before it is a slow consumer [default: 67108864].
     #[arg(long, value_name = "BYTES")]
     max_pending: Option<usize>,
@@ -242,6 +248,12 @@ fn server_config(arguments: &Arguments, configured: &Configured, version: Server
     };
     // The folder of nats-server's that test suites remove.
     config.store_dir = arguments.store_dir.as_ref().or(configured.store_dir.as_ref()).map(|folder| folder.join("jetstream"));
+    // Those of nats-server.
+    config.auth_timeout = configured.auth_timeout.or(Some(Length::from_secs(2)));
+    config.ping_interval = configured.ping_interval.or(Some(Length::from_secs(2 * 60)));
+    config.ping_max = configured.ping_max.unwrap_or(config.ping_max);
+    config.stores.memory = arguments.max_memory.or(configured.max_memory);
+    config.stores.file = arguments.max_storage.or(configured.max_storage);
     config.max_connections = arguments.max_connections.or(configured.max_connections).unwrap_or(config.max_connections);
     config.max_payload = arguments.max_payload.or(configured.max_payload).unwrap_or(config.max_payload);
     config.max_control_line = configured.max_control_line.unwrap_or(config.max_control_line);

@@ -22,8 +22,8 @@ const JOBS_A_PROCESSOR: usize = 32;
 /// How scenarios are replayed.
 #[derive(Clone)]
 pub struct ConformOptions {
-    /// On what. Of a binary a scenario gets an account of its own, or a process if it restarts it; servers given by URL are used as they are,
-    /// one scenario after the other.
+    /// On what. Of a binary a scenario gets an account of its own, or a process if it restarts it, and of a `jetlag serve` a user name; other
+    /// servers given by URL are used as they are, one scenario after the other.
     pub servers: Vec<Server>,
     /// Which version the simulator plays; that of the server when absent.
     pub as_version: Option<ServerVersion>,
@@ -44,8 +44,8 @@ impl ConformOptions {
         ConformOptions { servers, as_version: None, transcripts: true, registry: Registry::new(), longest: LONGEST, jobs }
     }
 
-    pub(crate) fn replay_options(&self) -> ReplayOptions {
-        let one_by_one = self.servers.iter().any(|server| matches!(server, Server::Running(_)));
+    pub(crate) fn replay_options(&self, targets: &[Target]) -> ReplayOptions {
+        let one_by_one = !targets.iter().all(Target::has_accounts);
         // They would be in each other's way.
         let jobs = if one_by_one { 1 } else { self.jobs };
         ReplayOptions { registry: self.registry.clone(), longest: self.longest, jobs }
@@ -78,6 +78,8 @@ pub struct Conformed {
     pub file: ScenarioFile,
     /// What came of it, a server each.
     pub cells: Vec<Cell>,
+    /// Whether all of them are real servers; the word of a simulated one confirms nothing.
+    pub on_real_servers: bool,
 }
 
 impl Conformed {
@@ -85,7 +87,7 @@ impl Conformed {
     pub fn confirms(&self) -> bool {
         let all = |cell: &Cell| matches!(cell.verdict, Verdict::Agree | Verdict::Skipped(_) | Verdict::Known(_));
         let some = self.cells.iter().any(|cell| cell.verdict == Verdict::Agree);
-        some && self.cells.iter().all(all) && self.file.scenario.header.unconfirmed.is_some()
+        self.on_real_servers && some && self.cells.iter().all(all) && self.file.scenario.header.unconfirmed.is_some()
     }
 }
 
@@ -178,14 +180,15 @@ pub fn conform(paths: &[PathBuf], options: &ConformOptions, mut on_progress: imp
     let mut cells: Vec<Option<Cell>> = vec![None; pairs.len()];
     let mut done = 0;
     let order = long_ones_first(scenarios.iter().map(Cow::as_ref));
-    replay_all(order, task, &options.replay_options(), |index, it| {
+    replay_all(order, task, &options.replay_options(&targets), |index, it| {
         cells[index] = Some(it.cell);
         done += 1;
         on_progress(Progress { done, all: pairs.len() });
     });
     let mut cells = cells.into_iter().flatten();
+    let on_real_servers = targets.iter().all(Target::is_real);
     let files = paths.into_iter().zip(files).map(|(path, file)| {
-        let result = file.map(|file| Conformed { file, cells: cells.by_ref().take(targets.len()).collect() });
+        let result = file.map(|file| Conformed { file, cells: cells.by_ref().take(targets.len()).collect(), on_real_servers });
         FileReport { path, result }
     });
     Ok(Report { files: files.collect(), versions: targets.iter().map(|target| target.version).collect() })

@@ -1,15 +1,17 @@
-//! Where replays take place: an account of its own on a server that many share, or a process of its own.
+//! Where replays take place: an account of its own on a server that many share, or a process of its own. On a `jetlag serve` an account is a user
+//! name that nobody has used.
 //!
 //! An account is as good as a server: nothing of one is seen from another, and names need not be changed. Each is used once.
 
 use std::fmt::Write as _;
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use jetlag_model::ServerVersion;
 use jetlag_wire::ConnectOptions;
 
-use crate::find::Server;
+use crate::find::{Server, ServerUrl};
 use crate::real::{RealError, RealServer};
 use crate::server::{ServerOptions, ServerProcess, check_room};
 
@@ -29,6 +31,9 @@ pub(crate) enum Need {
 pub(crate) struct Host {
     server: Server,
     shared: Mutex<Option<Shared>>,
+    /// Users of a `jetlag serve` so far, if it is one and lets everybody in.
+    users: OnceLock<AtomicUsize>,
+    is_simulated: AtomicBool,
 }
 
 /// A process with accounts that are left.
@@ -39,7 +44,7 @@ struct Shared {
 
 impl Host {
     pub(crate) fn new(server: Server) -> Host {
-        Host { server, shared: Mutex::new(None) }
+        Host { server, shared: Mutex::new(None), users: OnceLock::new(), is_simulated: AtomicBool::new(false) }
     }
 
     /// Makes sure that there is a server, and says of which version it is.
@@ -49,7 +54,15 @@ impl Host {
     /// When it does not start, can not be reached, or has no JetStream.
     pub(crate) fn ready(&self) -> Result<ServerVersion, RealError> {
         match &self.server {
-            Server::Running(url) => Ok(RealServer::at(url)?.version()),
+            Server::Running(url) => {
+                let running = RealServer::at(url)?;
+                self.is_simulated.store(running.is_simulated, Ordering::Relaxed);
+                if running.is_simulated && url.user.is_none() {
+                    // Asked twice, it goes on counting.
+                    let _ = self.users.set(AtomicUsize::new(0));
+                }
+                Ok(running.version())
+            }
             Server::Binary(binary) => {
                 check_room()?;
                 let process = Arc::new(with_accounts(binary)?);
@@ -60,14 +73,32 @@ impl Host {
         }
     }
 
-    /// A server that holds nothing.
+    /// Whether it is a `jetlag serve`, as far as that can be seen: one given by URL.
+    pub(crate) fn is_simulated(&self) -> bool {
+        self.is_simulated.load(Ordering::Relaxed)
+    }
+
+    /// Whether replays are out of each other's way: not on a server of somebody else's, unless that is a `jetlag serve`.
+    pub(crate) fn has_accounts(&self) -> bool {
+        matches!(self.server, Server::Binary(_)) || self.users.get().is_some()
+    }
+
+    /// A server that holds nothing, if it [has accounts](Host::has_accounts).
     ///
     /// # Errors
     ///
     /// When it does not start or can not be reached.
     pub(crate) fn server(&self, need: Need) -> Result<RealServer, RealError> {
         match (&self.server, need) {
-            (Server::Running(url), _) => RealServer::at(url),
+            (Server::Running(url), _) => match self.users.get() {
+                None => RealServer::at(url),
+                Some(users) => {
+                    let name = format!("replay-{}-{}", std::process::id(), users.fetch_add(1, Ordering::Relaxed));
+                    // A token lets any user in who has it as password.
+                    let pass = url.token.clone().unwrap_or_default();
+                    RealServer::at(&ServerUrl { user: Some((name, pass)), token: None, ..url.clone() })
+                }
+            },
             (Server::Binary(binary), Need::Process) => RealServer::start(binary),
             (Server::Binary(binary), Need::Account) => {
                 let (process, number) = self.account(binary)?;

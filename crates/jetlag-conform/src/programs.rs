@@ -69,7 +69,9 @@ impl Programs {
     ///
     /// When there is no server of use.
     pub fn new(options: &ConformOptions) -> Result<Programs, ConformError> {
-        Ok(Programs { targets: options.targets()?, options: options.replay_options() })
+        let targets = options.targets()?;
+        let options = options.replay_options(&targets);
+        Ok(Programs { targets, options })
     }
 
     /// How many servers there are.

@@ -88,6 +88,9 @@ enum Host {
     Other,
 }
 
+/// What the server ids of `jetlag serve` begin with.
+const SIMULATED: &str = "NJETLAG";
+
 /// A real server. Time runs from when it was made.
 #[derive(Debug)]
 pub struct RealServer {
@@ -98,6 +101,8 @@ pub struct RealServer {
     /// Credentials.
     connect: ConnectOptions,
     version: ServerVersion,
+    /// Whether it is a `jetlag serve`.
+    pub(crate) is_simulated: bool,
     start: Instant,
     wall: WallTime,
     patience: jetlag_model::Duration,
@@ -143,7 +148,8 @@ impl RealServer {
             return Err(RealError::NoJetStream { url: url.to_string() });
         }
         let version = probe.info().server_version()?;
-        Ok(RealServer::new(Host::Other, addr, connect, version))
+        let is_simulated = probe.info().server_id.starts_with(SIMULATED);
+        Ok(RealServer { is_simulated, ..RealServer::new(Host::Other, addr, connect, version) })
     }
 
     fn new(host: Host, addr: SocketAddr, connect: ConnectOptions, version: ServerVersion) -> RealServer {
@@ -155,6 +161,7 @@ impl RealServer {
             addr,
             connect,
             version,
+            is_simulated: false,
             start: Instant::now(),
             wall: wall_of(since_epoch),
             patience: PATIENCE,

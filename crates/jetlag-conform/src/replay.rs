@@ -39,9 +39,20 @@ pub(crate) struct Target {
     /// The version that the simulator plays.
     pub(crate) plays: ServerVersion,
     host: Host,
+    is_real: bool,
 }
 
 impl Target {
+    /// Whether its replays may go on side by side.
+    pub(crate) fn has_accounts(&self) -> bool {
+        self.host.has_accounts()
+    }
+
+    /// Whether what it says is a real server's word.
+    pub(crate) fn is_real(&self) -> bool {
+        self.is_real
+    }
+
     /// A server that is up; the simulator plays `plays`, or else its version.
     ///
     /// # Errors
@@ -50,7 +61,8 @@ impl Target {
     pub(crate) fn new(server: Server, plays: Option<ServerVersion>) -> Result<Target, RealError> {
         let host = Host::new(server.clone());
         let version = host.ready()?;
-        Ok(Target { host, server, version, plays: plays.unwrap_or(version) })
+        let is_real = !host.is_simulated();
+        Ok(Target { host, server, version, plays: plays.unwrap_or(version), is_real })
     }
 }
 
@@ -375,6 +387,7 @@ fn replay(plan: &Plan<'_>, scenario: &Scenario, target: &Target) -> Result<Optio
             }
             Ok(difference)
         }
+        Server::Running(_) if target.host.has_accounts() => play(plan, target.host.server(need)?),
         Server::Running(url) => {
             let mut foreign = Foreign::open(url, scenario)?;
             let played = play(plan, target.host.server(need)?);

@@ -9,6 +9,7 @@ use crate::connections::Connections;
 use crate::consumer::{Consumer, FLOW_PREFIX};
 use crate::context::{Context, Effect, Outgoing};
 use crate::ids::Ids;
+use crate::room::StoreLimits;
 use crate::rules::{Rule, Rules};
 use crate::stored::{LostTail, Stored};
 use crate::stream::{Log, Stream};
@@ -21,12 +22,14 @@ pub struct CoreConfig {
     pub version: ServerVersion,
     /// A rule that holds where it does not in this version, and the other way around: for finding out what depends on it.
     pub flipped: Option<Rule>,
+    /// How much it may store.
+    pub stores: StoreLimits,
 }
 
 impl CoreConfig {
-    /// A release as it is.
+    /// A release as it is, which may store without limits.
     pub fn of(version: ServerVersion) -> CoreConfig {
-        CoreConfig { version, flipped: None }
+        CoreConfig { version, flipped: None, stores: StoreLimits::default() }
     }
 }
 
@@ -51,6 +54,7 @@ impl Default for CoreConfig {
 #[derive(Clone, Debug)]
 pub struct Core {
     pub(crate) rules: Rules,
+    pub(crate) stores: StoreLimits,
     pub(crate) connections: Connections,
     pub(crate) streams: BTreeMap<Arc<str>, Stream>,
     pub(crate) streams_created: u64,
@@ -68,6 +72,7 @@ impl Core {
     pub fn open(config: CoreConfig, stored: Stored, now: Now) -> Core {
         let mut core = Core {
             rules: Rules::new(config.version, config.flipped),
+            stores: config.stores,
             connections: Connections::default(),
             streams: BTreeMap::new(),
             streams_created: 0,
@@ -297,10 +302,13 @@ impl Core {
 
     fn capture(&mut self, now: Now, subject: &Arc<str>, message: &Message) -> bool {
         let takes = |stream: &&Stream| stream.config.subjects.iter().any(|filter| matches(filter, subject));
-        let Some(name) = self.streams.values().find(takes).map(|stream| stream.name.clone()) else { return false };
+        let Some((name, storage)) = self.streams.values().find(takes).map(|stream| (stream.name.clone(), stream.config.storage)) else {
+            return false;
+        };
+        let is_full = self.is_full(storage);
         // A delivery is stored under the subject that clients see, not the one it was sent to.
         let seen: Arc<str> = message.subject.text().into();
-        self.with_stream(now, &name, |stream, cx| stream.publish(&seen, message, cx)).is_some()
+        self.with_stream(now, &name, |stream, cx| stream.publish(&seen, message, is_full, cx)).is_some()
     }
 
     fn acknowledge(&mut self, now: Now, subject: &str, message: &Message) -> bool {

@@ -21,6 +21,7 @@ mod index;
 mod input;
 mod note;
 mod output;
+mod room;
 mod rules;
 mod stored;
 mod stream;
@@ -31,5 +32,6 @@ pub use disk::{ConsumerState, DiskError, StateWrites, StoredMessage, Write, Writ
 pub use input::{ConnectOptions, Input};
 pub use note::{ConsumerRef, Note, Removal};
 pub use output::Output;
+pub use room::StoreLimits;
 pub use rules::{Rule, VersionRange, VersionRule, version_rules};
 pub use stored::{Lost, LostTail, Stored};

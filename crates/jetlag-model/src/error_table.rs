@@ -78,6 +78,12 @@ fixed! {
     heartbeat_requires_push = 400/10088 "consumer idle heartbeat requires a push based consumer";
     /// Flow control is for push consumers.
     flow_control_requires_push = 400/10089 "consumer flow control requires a push based consumer";
+    /// The server holds all it may.
+    insufficient_resources = 503/10023 "insufficient resources";
+    /// More memory is to be reserved than the server may use.
+    memory_resources_exceeded = 500/10028 "insufficient memory resources available";
+    /// More file storage is to be reserved than the server may use.
+    storage_resources_exceeded = 500/10047 "insufficient storage resources available";
     /// Headers above 64 KiB.
     header_too_large = 400/10097 "header size exceeds maximum allowed of 64k";
     /// A work queue is read with explicit acknowledgements.

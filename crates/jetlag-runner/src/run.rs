@@ -97,12 +97,17 @@ impl<B: Backend> Pace<B> for VirtualPace {
 
 /// Runs a scenario on the simulator.
 pub fn run_simulated(scenario: &Scenario, options: &RunOptions) -> Outcome {
-    run_on(Simulated::with_config(CoreConfig { version: options.version, flipped: options.flipped }), scenario, options, &mut VirtualPace)
+    run_on(
+        Simulated::with_config(CoreConfig { flipped: options.flipped, ..CoreConfig::of(options.version) }),
+        scenario,
+        options,
+        &mut VirtualPace,
+    )
 }
 
 /// Runs a scenario on the simulator, whose wall clock shows `started` at the start, and gives the server as it is afterwards, too.
 pub fn run_and_keep(scenario: &Scenario, options: &RunOptions, started: WallTime) -> (Outcome, Simulated) {
-    let config = CoreConfig { version: options.version, flipped: options.flipped };
+    let config = CoreConfig { flipped: options.flipped, ..CoreConfig::of(options.version) };
     run_whole(Simulated::starting(config, started), scenario, options, &mut VirtualPace)
 }
 

@@ -42,6 +42,12 @@ struct Conn {
     standing: Standing,
     /// PINGs that it has not answered yet.
     pings: u32,
+    /// Those of them that asked whether it is still there, since it last said PONG.
+    unanswered: u32,
+    /// When it last said something, in real time.
+    heard: Time,
+    /// When it is looked at next, in real time.
+    check: Option<Time>,
 }
 
 /// One namespace and where its time stands.
@@ -68,6 +74,7 @@ pub(crate) struct Traffic {
     pub(crate) out_msgs: u64,
     pub(crate) out_bytes: u64,
     pub(crate) slow_consumers: u64,
+    pub(crate) stale_connections: u64,
 }
 
 /// All of a listening server that is not a socket.
@@ -84,6 +91,8 @@ pub(crate) struct Broker {
     touched: BTreeSet<Arc<str>>,
     /// When something is due in which namespace, in real time.
     wakes: BTreeSet<(Time, Arc<str>)>,
+    /// When which connection is looked at, in real time.
+    checks: BTreeSet<(Time, ConnId)>,
     /// The latest real time it was told.
     at: Time,
     is_stopping: bool,
@@ -127,6 +136,7 @@ impl Broker {
             ready: BTreeSet::new(),
             touched: BTreeSet::new(),
             wakes: BTreeSet::new(),
+            checks: BTreeSet::new(),
             at: Time::START,
             is_stopping: false,
             is_broken: false,
@@ -158,6 +168,11 @@ impl Broker {
     /// What INFO says of the server.
     pub(crate) fn info(&self) -> &ServerInfo {
         &self.info
+    }
+
+    /// How many connections there are, those that have said nothing yet or are told why they are over among them.
+    pub(crate) fn connection_count(&self) -> usize {
+        self.conns.len()
     }
 
     /// How many connections there were, those that are gone among them.
@@ -240,9 +255,52 @@ impl Broker {
             wire.refuse(Refusal::MaxConnections);
             standing = Standing::Over;
         }
-        self.conns.insert(conn, Conn { wire, standing, pings: 0 });
+        let is_new = matches!(standing, Standing::New);
+        self.conns.insert(conn, Conn { wire, standing, pings: 0, unanswered: 0, heard: at, check: None });
         self.ready.insert(conn);
+        if is_new {
+            let authentication = self.config.auth_timeout.filter(|_| self.config.auth.is_required());
+            self.check_at(conn, authentication.or(self.config.ping_interval).map(|after| at + after));
+        }
         conn
+    }
+
+    /// When a connection is looked at next.
+    fn check_at(&mut self, conn: ConnId, at: Option<Time>) {
+        let Some(state) = self.conns.get_mut(&conn) else { return };
+        if let Some(before) = std::mem::replace(&mut state.check, at) {
+            self.checks.remove(&(before, conn));
+        }
+        self.checks.extend(at.map(|at| (at, conn)));
+    }
+
+    /// Looks whether a client has said who it is, and whether it is still there (`processPingTimer`, `server/client.go`).
+    fn check(&mut self, conn: ConnId) {
+        let must_present = self.config.auth_timeout.is_some() && self.config.auth.is_required();
+        let (interval, most) = (self.config.ping_interval, self.config.ping_max);
+        let Some(state) = self.conns.get_mut(&conn) else { return };
+        let mut next = None;
+        match (&state.standing, interval) {
+            (Standing::Over, _) => {}
+            (Standing::New, _) if must_present => state.wire.refuse(Refusal::AuthenticationTimeout),
+            (_, None) => {}
+            (_, Some(interval)) if state.heard + interval > self.at => next = Some(state.heard + interval),
+            _ if state.unanswered >= most => {
+                self.traffic.stale_connections += 1;
+                state.wire.refuse(Refusal::StaleConnection);
+            }
+            (_, Some(interval)) => {
+                state.wire.ping();
+                state.pings += 1;
+                state.unanswered += 1;
+                next = Some(self.at + interval);
+                self.ready.insert(conn);
+            }
+        }
+        if state.wire.closed().is_some() {
+            self.over(conn);
+        }
+        self.check_at(conn, next);
     }
 
     /// Bytes came from a client.
@@ -254,6 +312,7 @@ impl Broker {
             self.catch_up(&namespace);
         }
         let Some(state) = self.conns.get_mut(&conn) else { return };
+        state.heard = at;
         state.wire.feed(bytes);
         // Who is turned away gets no answer to what it has already sent, not even a PONG.
         let next = |broker: &mut Broker| broker.conns.get_mut(&conn).filter(|state| !matches!(state.standing, Standing::Over))?.wire.poll();
@@ -276,6 +335,7 @@ impl Broker {
             self.catch_up(&namespace);
         }
         self.over(conn);
+        self.check_at(conn, None);
         self.conns.remove(&conn);
         self.ready.remove(&conn);
     }
@@ -405,6 +465,7 @@ impl Broker {
     fn pong(&mut self, conn: ConnId, namespace: &Arc<str>) {
         let Some(state) = self.conns.get_mut(&conn) else { return };
         state.pings = state.pings.saturating_sub(1);
+        state.unanswered = 0;
         if state.pings == 0
             && let Some(operation) = self.places.get_mut(namespace).and_then(|place| place.operation.as_mut())
         {
@@ -445,7 +506,8 @@ impl Broker {
 
     /// When something is due, in real time.
     pub(crate) fn next_wake(&self) -> Option<Time> {
-        self.wakes.first().map(|(at, _)| *at)
+        let (wake, check) = (self.wakes.first().map(|(at, _)| *at), self.checks.first().map(|(at, _)| *at));
+        wake.into_iter().chain(check).min()
     }
 
     /// Real time went on to `at`: everything happens that is due by then.
@@ -453,6 +515,9 @@ impl Broker {
         self.at = self.at.max(at);
         let due: Vec<Arc<str>> = self.wakes.iter().take_while(|(due, _)| *due <= self.at).map(|(_, name)| name.clone()).collect();
         due.iter().for_each(|name| self.run(name, true));
+        while let Some((_, conn)) = self.checks.first().filter(|(due, _)| *due <= self.at).copied() {
+            self.check(conn);
+        }
     }
 
     /// Lets the clock of one namespace show what it should by now, and everything happen in it that is due.

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use jetlag_core::{CoreConfig, StateWrites};
+use jetlag_core::{CoreConfig, StateWrites, StoreLimits};
 use jetlag_fault::Rule;
-use jetlag_model::{ServerVersion, WallTime};
+use jetlag_model::{Duration, ServerVersion, WallTime};
 use jetlag_sim::Simulated;
 use jetlag_wire::ConnectOptions;
 
@@ -99,6 +99,14 @@ pub struct ServerConfig {
     pub control_token: Option<String>,
     /// The name in INFO; the id if there is none.
     pub server_name: Option<String>,
+    /// How long a client may take to say who it is, where it has to. `None` waits for ever.
+    pub auth_timeout: Option<Duration>,
+    /// A client that has said nothing for so long is sent a PING. `None` sends none.
+    pub ping_interval: Option<Duration>,
+    /// So many PINGs may be unanswered when the next is due; then the connection is stale, and closed.
+    pub ping_max: u32,
+    /// Bytes that the streams of a namespace may hold.
+    pub stores: StoreLimits,
     /// Connections at a time.
     pub max_connections: usize,
     /// Bytes of headers and payload together in one message.
@@ -127,6 +135,10 @@ impl Default for ServerConfig {
             auth: Auth::default(),
             control_token: None,
             server_name: None,
+            auth_timeout: None,
+            ping_interval: None,
+            ping_max: 2,
+            stores: StoreLimits::default(),
             max_connections: 65_536,
             max_payload: 1024 * 1024,
             max_control_line: jetlag_wire::MAX_CONTROL_LINE,
@@ -137,7 +149,7 @@ impl Default for ServerConfig {
 
 impl ServerConfig {
     pub(crate) fn core(&self) -> CoreConfig {
-        CoreConfig::of(self.version)
+        CoreConfig { stores: self.stores, ..CoreConfig::of(self.version) }
     }
 
     /// When the state of consumers is kept. On a manual clock no time passes until a server would write it.

@@ -61,6 +61,8 @@ pub enum Refusal {
     AuthenticationTimeout,
     /// There are too many.
     MaxConnections,
+    /// It did not answer PINGs.
+    StaleConnection,
     /// It speaks another version of the protocol.
     ClientProtocol,
     /// It wants to hear of missing responders, and does not understand the headers in which that is said.
@@ -74,6 +76,7 @@ impl Refusal {
             Refusal::AuthorizationViolation => "Authorization Violation",
             Refusal::AuthenticationTimeout => "Authentication Timeout",
             Refusal::MaxConnections => "maximum connections exceeded",
+            Refusal::StaleConnection => "Stale Connection",
             Refusal::ClientProtocol => "invalid client protocol",
             Refusal::NoRespondersWithoutHeaders => "no responders requires headers support",
         }

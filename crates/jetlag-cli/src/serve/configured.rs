@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
+use jetlag_model::Duration;
 use jetlag_server::{Auth, User};
 
 use crate::serve::conf::{self, Block, ConfError, Entry, Value};
@@ -15,6 +16,9 @@ pub(crate) struct Configured {
     pub(crate) monitor: Option<i32>,
     pub(crate) server_name: Option<String>,
     pub(crate) auth: Auth,
+    pub(crate) auth_timeout: Option<Duration>,
+    pub(crate) ping_interval: Option<Duration>,
+    pub(crate) ping_max: Option<u32>,
     pub(crate) max_connections: Option<usize>,
     pub(crate) max_payload: Option<usize>,
     pub(crate) max_control_line: Option<usize>,
@@ -66,8 +70,6 @@ const PASSED_OVER: &[&str] = &[
     "max_subscriptions",
     "max_traced_msg_len",
     "no_sys_acc",
-    "ping_interval",
-    "ping_max",
     "prof_port",
     "reconnect_error_reports",
     "remote_syslog",
@@ -124,6 +126,8 @@ impl Configured {
             "max_connections" | "max_conn" => self.max_connections = Some(size(entry)?),
             "max_payload" => self.max_payload = Some(size(entry)?),
             "max_control_line" => self.max_control_line = Some(size(entry)?),
+            "ping_interval" => self.ping_interval = Some(length(entry)?),
+            "ping_max" => self.ping_max = Some(u32::try_from(size(entry)?).map_err(|_| wrong(entry, "a number of PINGs"))?),
             "max_pending" => self.max_pending = Some(size(entry)?),
             "store_dir" | "storedir" => self.store_dir = Some(text(entry)?.into()),
             "log_file" | "logfile" => self.log = Some(text(entry)?.into()),
@@ -181,7 +185,7 @@ impl Configured {
                 "pass" | "password" => password = Some(plaintext(entry)?),
                 "token" => self.auth.token = Some(plaintext(entry)?),
                 "users" => self.users(entry, "")?,
-                "timeout" => self.pass_over(entry),
+                "timeout" => self.auth_timeout = Some(length(entry)?),
                 _ => return Err(not_simulated(entry, "")),
             }
         }
@@ -284,6 +288,18 @@ fn size(entry: &Entry) -> Result<usize> {
     }
 }
 
+/// A length of time above zero: a text with a unit, or a number of seconds.
+fn length(entry: &Entry) -> Result<Duration> {
+    let seconds = |seconds: f64| Duration::from_nanos((seconds * 1e9) as i64);
+    let length = match &entry.value {
+        Value::Text(text) => text.parse().ok(),
+        Value::Integer(number) => Some(seconds(*number as f64)),
+        Value::Float(number) => Some(seconds(*number)),
+        _ => None,
+    };
+    length.filter(|length| *length > Duration::ZERO).ok_or_else(|| wrong(entry, "a length of time such as 2m, or a number of seconds"))
+}
+
 /// Bytes that may be stored; below zero is no limit.
 fn limit(entry: &Entry) -> Result<Option<u64>> {
     match entry.value {
@@ -317,7 +333,7 @@ mod tests {
         let configured = read("listen: localhost:8888\nauthorization {\n user: derek\n password: s3cr3t\n timeout: 1\n}").unwrap();
         assert_eq!((configured.host.map(|host| host.to_string()), configured.port), (Some("127.0.0.1".to_owned()), Some(8888)));
         assert_eq!(configured.auth.users, [("derek".to_owned(), user("s3cr3t", ""))].into());
-        assert_eq!(configured.notes.len(), 1);
+        assert_eq!(configured.auth_timeout, Some(Duration::from_secs(1)));
 
         let configured = read("authorization { token: \"s3cr3t\" }\nport: -1\nhttp: 8222\nserver_name: here").unwrap();
         assert_eq!((configured.auth.token.as_deref(), configured.port, configured.monitor), (Some("s3cr3t"), Some(-1), Some(8222)));
@@ -343,6 +359,7 @@ mod tests {
             ),
             ("colour: red", "server.conf:1: unknown field \"colour\""),
             ("port: many", "server.conf:1: port is a port: 1 to 65535, or -1 for a free one"),
+            ("ping_interval: 0", "server.conf:1: ping_interval is a length of time such as 2m, or a number of seconds"),
             ("max_payload: -1", "server.conf:1: max_payload is a number of zero or more, such as 64KB"),
             ("accounts: 7", "server.conf:1: accounts is a block in braces"),
             ("listen: 'a.b.c.d:1'", "server.conf:1: listen is an address such as 127.0.0.1"),

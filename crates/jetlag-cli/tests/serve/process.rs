@@ -56,9 +56,7 @@ impl Serve {
 
     /// A client, in the namespace of this user, who may use the controls.
     pub(crate) fn client(&self, user: &str) -> Client {
-        self.client_with(&format!(
-            r#"{{"user":"{user}","pass":"{TOKEN}","verbose":false,"headers":true,"no_responders":true,"protocol":1}}"#
-        ))
+        self.client_with(&format!(r#"{{"user":"{user}","pass":"{TOKEN}","verbose":false,"headers":true,"no_responders":true}}"#))
     }
 
     pub(crate) fn client_with(&self, connect: &str) -> Client {
@@ -186,6 +184,19 @@ impl Client {
     /// Uses a control.
     pub(crate) fn control(&mut self, name: &str, payload: &str) -> Json {
         self.request(&format!("$JETLAG.{name}"), payload).json()
+    }
+
+    /// Uses a control, while `other` is answered, too.
+    pub(crate) fn control_beside(&mut self, name: &str, payload: &str, other: u64, look: impl Fn(&Got)) {
+        let control = self.ask(&format!("$JETLAG.{name}"), payload);
+        let mut missing = vec![control, other];
+        while !missing.is_empty() {
+            let got = self.message().expect("both are answered");
+            missing.retain(|sid| *sid != got.sid);
+            if got.sid == other {
+                look(&got);
+            }
+        }
     }
 
     /// A stream `ORDERS` and a pull consumer `WORK` with 30 s of ack_wait.

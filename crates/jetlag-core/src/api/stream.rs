@@ -53,6 +53,7 @@ impl Core {
             }
             return self.tell_stream(now, name, true);
         }
+        self.check_reservation(&config, None)?;
         self.check_overlap(&config)?;
         self.streams_created += 1;
         let stream = Stream::new(config, self.streams_created, now.wall);
@@ -77,6 +78,7 @@ impl Core {
         stream::check_update(&existing.config, &config, rules)?;
         existing.check_consumer_limits(&config.consumer_limits, rules)?;
         stream::seal(&mut config);
+        self.check_reservation(&config, self.streams.get(name).map(|stream| &stream.config))?;
         self.check_overlap(&config)?;
         self.with_stream(now, name, |stream, cx| stream.update(config, cx));
         self.streams_changed(now);

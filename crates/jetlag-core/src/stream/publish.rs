@@ -27,9 +27,10 @@ enum Fate {
 }
 
 impl Stream {
-    /// Takes a message that was published to one of the stream's subjects, and answers if an answer is wanted.
-    pub(crate) fn publish(&mut self, subject: &Arc<str>, message: &Message, cx: &mut Context) {
-        let fate = self.store(subject, message, cx);
+    /// Takes a message that was published to one of the stream's subjects, and answers if an answer is wanted. `is_full` says whether the server
+    /// has no room for any message.
+    pub(crate) fn publish(&mut self, subject: &Arc<str>, message: &Message, is_full: bool, cx: &mut Context) {
+        let fate = self.store(subject, message, is_full, cx);
         if let Some(reply) = message.reply.as_ref().filter(|_| !self.config.no_ack) {
             let (seq, duplicate, error) = match &fate {
                 Ok(Fate::Stored(seq)) => (*seq, false, None),
@@ -45,7 +46,7 @@ impl Stream {
         }
     }
 
-    fn store(&mut self, subject: &Arc<str>, message: &Message, cx: &mut Context) -> Result<Fate, ApiError> {
+    fn store(&mut self, subject: &Arc<str>, message: &Message, is_full: bool, cx: &mut Context) -> Result<Fate, ApiError> {
         if self.config.sealed {
             return Err(ApiError::stream_sealed());
         }
@@ -86,6 +87,9 @@ impl Stream {
         }
         if message.headers.as_ref().is_some_and(|headers| headers.as_bytes().len() > MAX_HEADERS) {
             return Err(ApiError::header_too_large());
+        }
+        if is_full {
+            return Err(ApiError::insufficient_resources());
         }
         if self.interests_nobody(subject) {
             let seq = self.log.skip(cx.now.mono);

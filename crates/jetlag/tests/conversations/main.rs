@@ -6,6 +6,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
 use jetlag_conform::{ServerOptions, ServerProcess, find};
+use jetlag_core::StoreLimits;
 use jetlag_model::ServerVersion;
 use jetlag_server::{Auth, Running, ServerConfig, User};
 use jetlag_wire::ConnectOptions;
@@ -130,13 +131,13 @@ fn check(who: &str, address: SocketAddr, file: &str, text: &str) {
 }
 
 /// A server on a running clock, in a thread of its own.
-fn embedded(auth: Auth) -> SocketAddr {
+fn embedded(set_up: impl FnOnce(&mut ServerConfig) + Send + 'static) -> SocketAddr {
     let (sender, receiver) = std::sync::mpsc::channel();
     std::thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
             let mut config = ServerConfig::default();
-            config.auth = auth;
+            set_up(&mut config);
             let running = Running::start(config, SocketAddr::from(([127, 0, 0, 1], 0)), None).await.unwrap();
             sender.send(running.address()).unwrap();
             std::future::pending::<()>().await;
@@ -156,6 +157,7 @@ fn real(config: &str, connect: ConnectOptions) -> Option<ServerProcess> {
 
 const PROTOCOL: &str = include_str!("protocol.txt");
 const AUTHORIZATION: &str = include_str!("authorization.txt");
+const STORES: &str = include_str!("stores.txt");
 
 #[test]
 fn the_files_are_about_the_version_that_is_asked() {
@@ -164,14 +166,26 @@ fn the_files_are_about_the_version_that_is_asked() {
 
 #[test]
 fn an_embedded_server_answers_as_a_real_one() {
-    check("the embedded server", embedded(Auth::default()), "protocol.txt", PROTOCOL);
+    check("the embedded server", embedded(|_| {}), "protocol.txt", PROTOCOL);
 }
 
 #[test]
 fn an_embedded_server_lets_in_whom_a_real_one_does() {
     let user = User { password: Some("p".to_owned()), namespace: String::new() };
     let auth = Auth { users: [("u".to_owned(), user)].into(), ..Auth::default() };
-    check("the embedded server", embedded(auth), "authorization.txt", AUTHORIZATION);
+    check("the embedded server", embedded(|config| config.auth = auth), "authorization.txt", AUTHORIZATION);
+}
+
+#[test]
+fn an_embedded_server_is_full_when_a_real_one_is() {
+    let stores = StoreLimits { memory: Some(1000), file: Some(1000) };
+    check("the embedded server", embedded(move |config| config.stores = stores), "stores.txt", STORES);
+}
+
+#[test]
+fn a_real_server_is_full_when_the_files_say() {
+    let Some(server) = real("jetstream { max_mem_store: 1000, max_file_store: 1000 }", ConnectOptions::default()) else { return };
+    check("the real server", server.addr(), "stores.txt", STORES);
 }
 
 #[test]
