@@ -39,6 +39,14 @@ impl Rule {
         possible && self.matcher.matches(crossing)
     }
 
+    /// How it cuts this client's link, if it is a partition of it.
+    pub(crate) fn partition_of(&self, client: &str) -> Option<Partition> {
+        match self.effect {
+            Effect::Partition(partition) if self.matcher.client.as_deref().is_none_or(|wanted| wanted == client) => Some(partition),
+            _ => None,
+        }
+    }
+
     /// How often the rule acts. Where nothing is said, a partition, slowness, a ramp, and a rule limited by probability, window, event or
     /// cycle act without end; every other rule acts once.
     pub fn occurrence(&self) -> &Occurrence {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use jetlag_model::{Duration, Time};
 
 use crate::draw::Draw;
-use crate::{Crossing, Direction, Effect, Identity, LostTail, Rule, RuleError, RuleId, When};
+use crate::{Crossing, Direction, Effect, Identity, LostTail, Partition, Rule, RuleError, RuleId, When};
 
 /// What becomes of a crossing itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -246,17 +246,35 @@ impl Rules {
     }
 
     /// The rule that cuts this direction of this client's link at `now`. Counts as no evaluation: it is for what crosses besides
-    /// messages, such as a connection being made.
+    /// messages, such as a subscription.
     pub fn partitioned(&self, now: Time, client: &str, direction: Direction) -> Option<&RuleId> {
-        let cut = |entry: &&Entry| match entry.rule.effect {
-            Effect::Partition(partition) => {
-                partition.cuts(direction)
-                    && entry.rule.matcher.client.as_deref().is_none_or(|wanted| wanted == client)
-                    && self.base(entry).is_some_and(|base| entry.rule.when.is_open(now, base))
-            }
-            _ => false,
-        };
-        self.entries.iter().filter(|entry| !entry.cleared).find(cut).map(|entry| &entry.rule.id)
+        let cut = |entry: &&Entry| self.cuts(entry, now, client, |partition| partition.cuts(direction));
+        self.entries.iter().find(cut).map(|entry| &entry.rule.id)
+    }
+
+    /// The rule that keeps this client from making a connection at `now`: a connection takes both directions. Counts as an evaluation of
+    /// all partitions of this client, and as a hit of the first that cuts.
+    pub fn connects(&mut self, now: Time, client: &str) -> Option<RuleId> {
+        let cut = self.entries.iter().position(|entry| self.cuts(entry, now, client, |_| true));
+        let about = |entry: &&mut Entry| !entry.cleared && entry.rule.partition_of(client).is_some();
+        for entry in self.entries.iter_mut().filter(about) {
+            entry.report.evaluated += 1;
+            entry.report.matched += 1;
+        }
+        let at = (now, self.crossings);
+        self.crossings += 1;
+        cut.map(|index| {
+            let entry = &mut self.entries[index];
+            entry.act(at);
+            entry.rule.id.clone()
+        })
+    }
+
+    /// Whether a rule is a partition of this client, in this way, that is open.
+    fn cuts(&self, entry: &Entry, now: Time, client: &str, way: impl FnOnce(Partition) -> bool) -> bool {
+        !entry.cleared
+            && entry.rule.partition_of(client).is_some_and(way)
+            && self.base(entry).is_some_and(|base| entry.rule.when.is_open(now, base))
     }
 
     /// The ids of the rules that are not cleared, in the order in which they were added.
@@ -285,11 +303,16 @@ impl Entry {
         let its_turn = self.rule.occurrence().picks(self.in_time, self.acted);
         let by_chance = self.rule.when.probability.is_none_or(|probability| draw.is_some_and(|draw| draw.says_yes(probability)));
         if its_turn && by_chance {
-            self.acted += 1;
-            self.first_acted.get_or_insert(at);
-            self.report.hits += 1;
+            self.act(at);
             verdict.add(&self.rule, draw, at.0.since(base));
         }
+    }
+
+    /// Notes that it acts.
+    fn act(&mut self, at: (Time, u64)) {
+        self.acted += 1;
+        self.first_acted.get_or_insert(at);
+        self.report.hits += 1;
     }
 
     /// What chance holds for this attempt, for a rule that needs to know.

@@ -378,6 +378,27 @@ fn an_event_and_its_rule_on_one_crossing() {
     assert_eq!(hits(&mut rules), "", "a rule that comes back has not acted yet");
 }
 
+/// A connection that is refused is something a partition did.
+#[test]
+fn a_partition_keeps_its_client_from_connecting() {
+    let mut rules = Rules::new(1);
+    let matcher = Match { client: Some("w1".into()), ..Match::default() };
+    let window = When { from: Some(secs(2)), to: Some(secs(4)), ..When::default() };
+    rules.add(at(0), rule("cut", matcher, window, Effect::Partition(Partition::Down))).unwrap();
+    rules
+        .add(at(0), rule("all", Match::default(), When { from: Some(secs(3)), ..When::default() }, Effect::Partition(Partition::Up)))
+        .unwrap();
+    rules.add(at(0), rule("lost", Match::default(), When { after: Some("all".into()), ..When::default() }, Effect::Drop)).unwrap();
+    let by = [1, 2, 3].map(|now| rules.connects(at(now), "w1").map(|id| id.to_string()));
+    assert_eq!(by, [None, Some("cut".to_owned()), Some("cut".to_owned())]);
+    assert_eq!(rules.connects(at(2), "w2"), None);
+    assert_eq!(rules.evaluate(at(2), &delivery()).fate, Fate::Drop("cut".into()), "the other has not acted yet");
+    assert_eq!(rules.connects(at(3), "w2"), Some("all".into()));
+    assert_eq!(rules.evaluate(at(5), &delivery()).fate, Fate::Drop("lost".into()), "and that it refused a connection is an event");
+    let counts: Vec<_> = rules.reports().map(|report| (report.evaluated, report.matched, report.hits)).collect();
+    assert_eq!(counts, [(5, 5, 3), (7, 5, 1), (2, 2, 1)]);
+}
+
 #[test]
 fn a_partition_waits_for_an_event() {
     let mut rules = Rules::new(1);

@@ -192,7 +192,7 @@ impl Namespace {
     /// A client presents itself. Refused while the server is down, the client's link is cut, or a rule keeps it away.
     pub(crate) fn connect(&mut self, conn: ConnId, name: Arc<str>, options: ConnectOptions) -> Result<bool, ServerError> {
         let now = self.now();
-        let cut = [Direction::Up, Direction::Down].into_iter().any(|way| self.rules.partitioned(now, &name, way).is_some());
+        let cut = self.rules.connects(now, &name).is_some();
         if cut || self.down_until.is_some() || self.away.get(&name).is_some_and(|until| *until > now) {
             return Ok(false);
         }

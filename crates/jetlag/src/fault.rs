@@ -10,6 +10,12 @@
 //! sim.fault(Fault::partition_down().client("w1").from("10s").to("25s"))?;
 //! sim.fault(Fault::error("connection refused").acks().client("w1").cycle("1m", "10s").named("flaky"))?;
 //!
+//! // Three of ten publishes fail, the rest is slower and slower; from somebody's third attempt on, acks of one tenant get lost.
+//! sim.fault(Fault::error("timeout").publishes().ratio(3, 10))?;
+//! sim.fault(Fault::delay_ramp("10ms", "2s", "5m").publishes())?;
+//! sim.fault(Fault::mark().deliveries().delivery_count(3).named("third"))?;
+//! sim.fault(Fault::drop().acks().header("tenant", "acme").after("third"))?;
+//!
 //! let mistake = sim.fault(Fault::slow("5s").acks()).unwrap_err();
 //! assert_eq!(mistake.to_string(), "the rule can never match: slow is about handling deliveries, not about ack");
 //! # Ok(())

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jetlag_core::Input;
-use jetlag_fault::{Action, Direction, RuleId};
+use jetlag_fault::{Action, RuleId};
 use jetlag_model::{ConnId, Duration};
 use jetlag_trace::Kind;
 
@@ -66,9 +66,7 @@ impl<B: Backend> World<B> {
             return Ok(());
         }
         let now = self.now();
-        let name = self.members[member].client.name();
-        let cut = [Direction::Up, Direction::Down].into_iter().any(|direction| self.rules.partitioned(now, name, direction).is_some());
-        if cut {
+        if self.rules.connects(now, self.members[member].client.name()).is_some() {
             self.schedule(now + RECONNECT_WAIT, Rank::Reconnect, Item::Reconnect { member });
             return self.connection_changed(member, crate::ConnectionChange::AttemptFailed);
         }
