@@ -14,6 +14,7 @@ use jetlag_model::{Duration, ServerVersion, WallTime};
 use jetlag_report::diff::{self, Diff, Traced, Traces};
 use jetlag_report::history::{self, Entry, Given};
 use jetlag_report::junit::junit;
+use jetlag_report::promtool;
 use jetlag_runner::{FileReport, FileRun, Registry, RunOptions, Verdict, bless_file, find_files, is_blessable, may_bless, run_files};
 use jetlag_trace::Labels;
 
@@ -50,6 +51,13 @@ pub(crate) struct Arguments {
     /// Writes all counters and gauges at the end of each run to this file, as Prometheus text; the label `scenario` says whose they are.
     #[arg(long, value_name = "FILE")]
     metrics: Option<PathBuf>,
+    /// Writes a test for `promtool test rules` to this directory, for each scenario that expects something of alerts: its series over virtual
+    /// time, and the alerts that must, or must not, fire.
+    #[arg(long, value_name = "DIR", requires = "rules")]
+    promtool: Option<PathBuf>,
+    /// The alert rules that these tests are about, as Prometheus reads them.
+    #[arg(long, value_name = "FILE", requires = "promtool")]
+    rules: Option<PathBuf>,
     /// Adds a line to this file: digests, verdicts and durations of each scenario, the date and the commit. `jetlag report stability` reads it.
     #[arg(long, value_name = "FILE", conflicts_with = "bless")]
     history: Option<PathBuf>,
@@ -78,7 +86,11 @@ pub(crate) fn run(arguments: &Arguments, handlers: &Registry, out: &mut dyn Writ
     let baseline = arguments.baseline.as_deref().map(Traces::read).transpose()?;
     let files = find_files(&arguments.paths)?;
     let version = arguments.as_version.unwrap_or(ServerVersion::NEWEST);
-    let options = RunOptions { seed: arguments.seed, version, registry: handlers.clone(), ..RunOptions::default() };
+    let mut options = RunOptions { seed: arguments.seed, version, registry: handlers.clone(), ..RunOptions::default() };
+    if arguments.trace.is_some() || arguments.baseline.is_some() || arguments.promtool.is_some() {
+        // Whoever wants whole traces has the room for them.
+        options.most_records = usize::MAX;
+    }
     let jobs = arguments.jobs.map_or_else(|| std::thread::available_parallelism().map_or(1, usize::from), usize::from);
     let all = || run_files(&files, &options, arguments.runs, jobs);
     let mut reports = if arguments.bless { may_bless().map(|()| all())? } else { all() };
@@ -99,6 +111,9 @@ pub(crate) fn run(arguments: &Arguments, handlers: &Registry, out: &mut dyn Writ
     }
     if let Some(file) = &arguments.metrics {
         write_metrics(file, &runs)?;
+    }
+    if let (Some(directory), Some(rules)) = (&arguments.promtool, &arguments.rules) {
+        write_promtool(directory, rules, &runs)?;
     }
     match arguments.format {
         Format::Junit => write!(out, "{}", junit("jetlag run", &reports)?)?,
@@ -207,10 +222,28 @@ fn write_metrics(file: &Path, runs: &[&FileRun]) -> anyhow::Result<()> {
     let snapshots: Vec<_> = ran
         .map(|run| {
             let scenario = run.file.path.display().to_string();
-            (Labels::new().with("scenario", scenario), run.outcome.metrics().snapshot())
+            (Labels::new().with("scenario", scenario), run.outcome.metrics.snapshot())
         })
         .collect();
     fs::write(file, text(Contract::shipped(), &snapshots)).with_context(|| format!("{} can not be written", file.display()))
+}
+
+/// Writes a test for promtool of each run that expects something of alerts.
+fn write_promtool(directory: &Path, rules: &Path, runs: &[&FileRun]) -> anyhow::Result<()> {
+    let text = fs::read_to_string(rules).with_context(|| format!("{} can not be read", rules.display()))?;
+    let (rules, alerts) = (rules.canonicalize()?, promtool::alerts_of(&text));
+    let expecting: Vec<_> = runs.iter().filter(|run| !run.outcome.alerts.is_empty() && run.outcome.verdict != Verdict::Skip).collect();
+    anyhow::ensure!(
+        !expecting.is_empty(),
+        "no scenario that ran expects anything of an alert, so there is nothing to test; write `expect alert NAME`"
+    );
+    for run in expecting {
+        let path = directory.join(diff::file_name(&run.file.path)).with_extension("test.json");
+        let parent = path.parent().unwrap_or(directory);
+        fs::create_dir_all(parent).with_context(|| format!("{} can not be made", parent.display()))?;
+        fs::write(&path, promtool::test_file(&rules, &alerts, run)?).with_context(|| format!("{} can not be written", path.display()))?;
+    }
+    Ok(())
 }
 
 fn write_summary(err: &mut dyn Write, arguments: &Arguments, runs: &[&FileRun], started: Instant) -> anyhow::Result<()> {

@@ -170,8 +170,8 @@ impl<B: Barrier> Pace<B> for Led<'_> {
         self.end_step(world, place, answered)
     }
 
-    fn advance_to(&mut self, world: &mut World<B>, place: StepPlace, to: Time) -> Result<(), WorldError> {
-        self.run_to(world, place, to)
+    fn advance_to(&mut self, world: &mut World<B>, place: StepPlace, to: Time) -> Result<bool, WorldError> {
+        self.run_to(world, place, to).map(|()| true)
     }
 
     fn settle(&mut self, world: &mut World<B>, place: StepPlace) -> Result<Time, WorldError> {

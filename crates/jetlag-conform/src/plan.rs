@@ -100,7 +100,7 @@ impl<'s> Lead<'s> {
         longest: Duration,
         lateness: std::time::Duration,
     ) -> Result<Lead<'s>, Unplayable> {
-        let mut options = RunOptions { version, registry, ..RunOptions::default() };
+        let mut options = RunOptions { version, registry, most_records: usize::MAX, ..RunOptions::default() };
         let nominal = run_simulated(scenario, &options);
         if !matches!(nominal.verdict, Verdict::Pass | Verdict::Unconfirmed) {
             let first = nominal.failures.first();

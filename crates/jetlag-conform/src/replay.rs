@@ -252,7 +252,7 @@ impl Crew<'_> {
             return Separation { separated: false, rules: Vec::new() };
         }
         let _planning = self.planners.enter(|| false);
-        let options = RunOptions { registry: self.options.registry.clone(), ..RunOptions::default() };
+        let options = RunOptions { registry: self.options.registry.clone(), most_records: usize::MAX, ..RunOptions::default() };
         separation(scenario, &options, plays, version)
     }
 

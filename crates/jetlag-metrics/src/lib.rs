@@ -24,10 +24,12 @@
 mod contract;
 mod counted;
 mod metrics;
+mod sampled;
 mod snapshot;
 mod text;
 
 pub use contract::{Contract, ContractError, MetricType, Source, Spec, Violation};
 pub use metrics::Metrics;
+pub use sampled::sampled;
 pub use snapshot::{Changed, Series, Snapshot};
 pub use text::{CONTENT_TYPE, text};

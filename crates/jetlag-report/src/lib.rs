@@ -1,4 +1,5 @@
-//! What people read of runs: stability over time, the coverage matrix, differences between traces, the map for reviews, JUnit.
+//! What people read of runs: stability over time, the coverage matrix, differences between traces, the map for reviews, JUnit; and what
+//! Prometheus's tool reads of them.
 //!
 //! It is handed what came of runs, or reads what was written of them. How a run is made is not known here, nor are terminals and
 //! exit codes.
@@ -9,6 +10,7 @@ pub mod diff;
 pub mod history;
 pub mod junit;
 pub mod matrix;
+pub mod promtool;
 pub mod review;
 mod shell;
 pub mod stability;

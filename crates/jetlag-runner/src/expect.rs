@@ -8,7 +8,7 @@ use jetlag_sim::Backend;
 use jetlag_trace::{Key, Kind, Labels, Place, Record};
 
 use crate::Failure;
-use crate::run::Run;
+use crate::run::{Run, StepPlace};
 
 /// An alert that must, or must not, fire at some instant.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,9 +41,7 @@ pub struct ExpectationReport {
 /// Metrics as a run goes on, and what expectations compare.
 #[derive(Debug, Default)]
 pub(crate) struct Ledger {
-    metrics: Metrics,
-    /// How many records it has counted.
-    counted: usize,
+    pub(crate) metrics: Metrics,
     /// How things stood at the last expectations.
     before: Snapshot,
     /// Expectations in a row: how things stand, and what the row has named so far.
@@ -60,22 +58,20 @@ impl Ledger {
         }
     }
 
-    fn now(&mut self, records: &[Record]) -> Snapshot {
-        self.metrics.add_all(&records[self.counted..]);
-        self.counted = records.len();
-        self.metrics.snapshot()
+    /// Takes note of what happened.
+    pub(crate) fn follow(&mut self, records: &[Record]) {
+        self.metrics.add_all(records);
     }
 
     /// In what all that was counted breaks the contract.
-    pub(crate) fn violations(&mut self, records: &[Record], contract: &Contract) -> Vec<Failure> {
-        let now = self.now(records);
-        contract.violations(&now).into_iter().map(|violation| Failure::Contract(violation.to_string())).collect()
+    pub(crate) fn violations(&self, contract: &Contract) -> Vec<Failure> {
+        contract.violations(&self.metrics.snapshot()).into_iter().map(|violation| Failure::Contract(violation.to_string())).collect()
     }
 
     /// Why an expectation does not hold.
-    fn judge(&mut self, records: &[Record], contract: &Contract, all: bool, expect: &Expect) -> Option<String> {
+    fn judge(&mut self, contract: &Contract, all: bool, expect: &Expect) -> Option<String> {
         if self.row.is_none() {
-            self.row = Some((self.now(records), Vec::new()));
+            self.row = Some((self.metrics.snapshot(), Vec::new()));
         }
         let (now, named) = self.row.as_mut()?;
         match expect {
@@ -133,7 +129,8 @@ fn some(all: &[String]) -> String {
 
 impl<B: Backend> Run<'_, B> {
     /// Judges an expectation about metrics, or notes one about alerts.
-    pub(crate) fn expect(&mut self, step: &Step, expect: &Expect) {
+    pub(crate) fn expect(&mut self, place: StepPlace, step: &Step, expect: &Expect) {
+        self.look(place.block, step);
         if let Expect::Alert(ExpectAlert { name, fires, labels }) = expect {
             let labels = labels.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
             let alert = AlertExpectation { line: step.line(), at: self.script_now(), name: name.to_string(), fires: *fires, labels };
@@ -146,7 +143,7 @@ impl<B: Backend> Run<'_, B> {
             Expect::NoOtherMetric(_) | Expect::Alert(_) => None,
         };
         let seen = all || metric.as_ref().is_none_or(|name| source(contract, name) == Source::Client);
-        let failure = self.ledger.judge(self.world.trace().records(), contract, all, expect);
+        let failure = self.ledger.judge(contract, all, expect);
         let must_fail = step.mode == Mode::MustFail;
         // Unseen, it says what its line expects.
         let failed = failure.is_some() || (must_fail && !seen);

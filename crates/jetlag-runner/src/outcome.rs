@@ -184,7 +184,9 @@ pub struct Outcome {
     pub redeliveries: u64,
     /// How often each fault rule was asked and acted.
     pub rules: Vec<Report>,
-    /// All that happened.
+    /// Counters and gauges at the end of the run.
+    pub metrics: Metrics,
+    /// All that happened; of a run with more than [`RunOptions::most_records`](crate::RunOptions::most_records), the end of it.
     pub trace: Trace,
 }
 
@@ -197,13 +199,6 @@ impl Outcome {
     /// How often fault rules acted.
     pub fn faults_hit(&self) -> u64 {
         self.rules.iter().map(|rule| rule.hits).sum()
-    }
-
-    /// Counters and gauges at the end of the run.
-    pub fn metrics(&self) -> Metrics {
-        let mut metrics = Metrics::new();
-        metrics.add_all(self.trace.records());
-        metrics
     }
 
     /// The transcripts that differ.

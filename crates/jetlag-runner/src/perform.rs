@@ -38,8 +38,14 @@ impl<B: Backend> Run<'_, B> {
                 self.info(&actor, &request, |at, answer| api::consumer_info(at, path, answer))?;
             }
             Command::Publish(command) => {
-                for _ in 0..command.count {
-                    self.world.publish(&actor, translate::message(command), !command.no_reply && command.reply.is_none())?;
+                let (message, confirm) = (translate::message(command), !command.no_reply && command.reply.is_none());
+                match command.every {
+                    Some(every) => self.world.publish_every(&actor, message, confirm, command.count, every)?,
+                    None => {
+                        for _ in 0..command.count {
+                            self.world.publish(&actor, message.clone(), confirm)?;
+                        }
+                    }
                 }
             }
             Command::Fetch(command) => {
@@ -83,15 +89,17 @@ impl<B: Backend> Run<'_, B> {
                     Advance::By(by) => self.script + *by,
                     Advance::To(to) => Time::START + *to,
                 };
-                self.pace.advance_to(&mut self.world, place, self.script)?;
+                while !self.pace.advance_to(&mut self.world, place, self.script)? {
+                    self.look(place.block, step);
+                }
                 return Ok(Done::Timed);
             }
             Command::Settle => {
                 self.script = self.pace.settle(&mut self.world, place)?;
                 return Ok(Done::Timed);
             }
-            Command::Check(check) => self.check(step, check)?,
-            Command::Expect(expect) => self.expect(step, expect),
+            Command::Check(check) => self.check(place, step, check)?,
+            Command::Expect(expect) => self.expect(place, step, expect),
         }
         Ok(Done::Issued)
     }

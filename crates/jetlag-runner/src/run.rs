@@ -7,11 +7,11 @@ use jetlag_core::CoreConfig;
 use jetlag_fault::RuleId;
 use jetlag_metrics::Contract;
 use jetlag_model::{ServerVersion, Time, WallTime};
-use jetlag_scenario::{AckCommand, AckVerb, Check, Command, Expect, Mode, SCRIPT, Scenario, Step};
+use jetlag_scenario::{AckCommand, AckVerb, Check, CheckName, Command, Expect, Mode, SCRIPT, Scenario, Step};
 use jetlag_sim::{Backend, Simulated, World, WorldError};
-use jetlag_trace::{Key, Kind, Place, Record, line};
+use jetlag_trace::{Key, Kind, Place, Record, Trace, line};
 
-use crate::checks::{self, Finding, Observed};
+use crate::checks::{Checks, Finding, Observed};
 use crate::expect::Ledger;
 use crate::transcript::{push_line, shown};
 use crate::{CheckReport, Failure, Mismatch, Outcome, Registry, StepRun, Verdict};
@@ -31,7 +31,19 @@ pub struct RunOptions {
     pub contract: Arc<Contract>,
     /// Whether checks are evaluated. A server that does not show its inside can not be checked; there, a check says `ok` unseen.
     pub evaluate_checks: bool,
+    /// How many records are held. A run that makes more lets go of them again and again, so that it does not grow with its length; its digest,
+    /// metrics, checks and transcripts are the same.
+    pub most_records: usize,
 }
+
+/// Whether a trace holds so many records that it should let go of them. Once it has, it holds few at a time: they stay where the processor has them.
+fn is_full(trace: &Trace, most: usize) -> bool {
+    const FEW: usize = 4096;
+    trace.records().len() >= if trace.is_whole() { most } else { most.min(FEW) }
+}
+
+/// More than a scenario makes whose trace anybody would read.
+const MOST_RECORDS: usize = 200_000;
 
 impl Default for RunOptions {
     /// The scenario's own seed, the newest version, the shipped handlers and contract, and checks.
@@ -43,6 +55,7 @@ impl Default for RunOptions {
             registry: Registry::new(),
             contract: Arc::new(Contract::shipped().clone()),
             evaluate_checks: true,
+            most_records: MOST_RECORDS,
         }
     }
 }
@@ -64,11 +77,12 @@ pub trait Pace<B: Backend> {
     /// What the world says.
     fn after_step(&mut self, world: &mut World<B>, place: StepPlace) -> Result<(), WorldError>;
 
-    /// Lets time run to `to`, counted from the start of the run.
+    /// Lets time run to `to`, counted from the start of the run. It may stop on its way because the world holds so many records that somebody
+    /// should look at them; it says whether it is there.
     ///
     /// # Errors
     /// What the world says.
-    fn advance_to(&mut self, world: &mut World<B>, place: StepPlace, to: Time) -> Result<(), WorldError>;
+    fn advance_to(&mut self, world: &mut World<B>, place: StepPlace, to: Time) -> Result<bool, WorldError>;
 
     /// Lets time run until the world has settled, and says when that was.
     ///
@@ -78,16 +92,19 @@ pub trait Pace<B: Backend> {
 }
 
 /// Simulated time: it goes by at once.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct VirtualPace;
+#[derive(Clone, Copy, Debug)]
+pub struct VirtualPace {
+    /// How many records the world may hold before it stops.
+    pub most_records: usize,
+}
 
 impl<B: Backend> Pace<B> for VirtualPace {
     fn after_step(&mut self, world: &mut World<B>, _: StepPlace) -> Result<(), WorldError> {
         world.finish_instant()
     }
 
-    fn advance_to(&mut self, world: &mut World<B>, _: StepPlace, to: Time) -> Result<(), WorldError> {
-        world.advance_to(to)
+    fn advance_to(&mut self, world: &mut World<B>, _: StepPlace, to: Time) -> Result<bool, WorldError> {
+        world.advance_until(to, |world| is_full(world.trace(), self.most_records))
     }
 
     fn settle(&mut self, world: &mut World<B>, _: StepPlace) -> Result<Time, WorldError> {
@@ -101,14 +118,14 @@ pub fn run_simulated(scenario: &Scenario, options: &RunOptions) -> Outcome {
         Simulated::with_config(CoreConfig { flipped: options.flipped, ..CoreConfig::of(options.version) }),
         scenario,
         options,
-        &mut VirtualPace,
+        &mut VirtualPace { most_records: options.most_records },
     )
 }
 
 /// Runs a scenario on the simulator, whose wall clock shows `started` at the start, and gives the server as it is afterwards, too.
 pub fn run_and_keep(scenario: &Scenario, options: &RunOptions, started: WallTime) -> (Outcome, Simulated) {
     let config = CoreConfig { flipped: options.flipped, ..CoreConfig::of(options.version) };
-    run_whole(Simulated::starting(config, started), scenario, options, &mut VirtualPace)
+    run_whole(Simulated::starting(config, started), scenario, options, &mut VirtualPace { most_records: options.most_records })
 }
 
 /// Runs a scenario on a server that has just started and holds nothing.
@@ -126,7 +143,11 @@ fn run_whole<B: Backend>(backend: B, scenario: &Scenario, options: &RunOptions, 
         script: Time::START,
         steps: Vec::new(),
         failures: Vec::new(),
-        checks: Vec::new(),
+        reports: Vec::new(),
+        checks: Checks::of(if options.evaluate_checks { checks_of(scenario) } else { Vec::new() }),
+        looked: 0,
+        refusal: None,
+        blocks: vec![Vec::new(); scenario.blocks.len()],
         rule_lines: BTreeMap::new(),
         ledger: Ledger::default(),
     };
@@ -147,7 +168,14 @@ pub(crate) struct Run<'r, B: Backend> {
     pub(crate) script: Time,
     steps: Vec<StepRun>,
     failures: Vec<Failure>,
-    checks: Vec<CheckReport>,
+    reports: Vec<CheckReport>,
+    checks: Checks,
+    /// How many records were looked at.
+    looked: usize,
+    /// The first refusal in the step under way.
+    refusal: Option<Record>,
+    /// The lines that each block printed.
+    blocks: Vec<Vec<String>>,
     pub(crate) rule_lines: BTreeMap<RuleId, usize>,
     pub(crate) ledger: Ledger,
 }
@@ -184,7 +212,8 @@ impl<B: Backend> Run<'_, B> {
         if !matches!(step.command, Command::Expect(_)) {
             self.ledger.end_row();
         }
-        let first = self.world.trace().records().len();
+        let first = self.world.trace().len();
+        self.refusal = None;
         let mut command = Record::new(self.world.now(), Place::Script, Kind::Command).with(Key::Text, first_line(step));
         if let Command::Ack(AckCommand { verb: verb @ (AckVerb::Ack | AckVerb::Term { .. }), .. }) = &step.command {
             command = command.with(Key::Crossing, if *verb == AckVerb::Ack { "ack" } else { "term" });
@@ -205,12 +234,12 @@ impl<B: Backend> Run<'_, B> {
             result = Ok(());
         }
         self.world.set_cause(None);
-        let end = self.world.trace().records().len();
+        self.look(place.block, step);
+        let end = self.world.trace().len();
         let run = StepRun { block: place.block, step: place.step, line: step.line(), first, end, ended: self.world.now() };
         self.steps.push(run);
         result?;
-        let refusal = self.world.trace().records()[first..end].iter().find(|record| is_refusal(record, step));
-        let message = match (step.mode, refusal) {
+        let message = match (step.mode, &self.refusal) {
             (Mode::MustFail, None) => "it must be refused (it begins with `!`), but it was not".to_owned(),
             (Mode::Silent, Some(refusal)) => {
                 let refusal = line(refusal).unwrap_or_else(|| "a check failed".to_owned());
@@ -222,15 +251,32 @@ impl<B: Backend> Run<'_, B> {
         Ok(())
     }
 
+    /// Looks at what happened since the last time: in a step of this block, or in the part of it that is over.
+    pub(crate) fn look(&mut self, block: usize, step: &Step) {
+        let records = self.world.trace().since(self.looked);
+        self.looked = self.world.trace().len();
+        self.checks.follow(records);
+        self.ledger.follow(records);
+        let lines = &mut self.blocks[block];
+        shown(step, records).filter_map(line).for_each(|line| push_line(lines, line));
+        if self.refusal.is_none() {
+            self.refusal = records.iter().find(|record| is_refusal(record, step)).cloned();
+        }
+        if is_full(self.world.trace(), self.options.most_records) {
+            self.world.forget();
+        }
+    }
+
     /// Evaluates checks, and prints what they say.
-    pub(crate) fn check(&mut self, step: &Step, check: &Check) -> Result<(), WorldError> {
-        let observed = if self.options.evaluate_checks { Some(Observed::of(&mut self.world)?) } else { None };
+    pub(crate) fn check(&mut self, place: StepPlace, step: &Step, check: &Check) -> Result<(), WorldError> {
+        self.look(place.block, step);
+        let observed = if self.options.evaluate_checks { Some(Observed::of(&mut self.world, self.checks.consumers())?) } else { None };
         let must_fail = step.mode == Mode::MustFail;
         for name in &check.names {
             // Unseen, a check says what its line expects.
             let mut failed = must_fail && observed.is_none();
             if let Some(observed) = &observed {
-                let Finding { mut report, failure } = checks::evaluate(*name, self.world.trace().records(), observed);
+                let Finding { mut report, failure } = self.checks.evaluate(*name, observed);
                 if let Some((message, record)) = failure {
                     let at = record.and_then(|n| self.line_of(n)).map_or(String::new(), |line| format!(" (led to by line {line})"));
                     let message = format!("{message}{at}");
@@ -240,7 +286,7 @@ impl<B: Backend> Run<'_, B> {
                     report.failure = Some(message);
                     failed = true;
                 }
-                self.checks.push(report);
+                self.reports.push(report);
             }
             let verdict = if failed { "failed" } else { "ok" };
             let record = |kind| Record::new(self.world.now(), Place::Script, kind);
@@ -267,28 +313,16 @@ impl<B: Backend> Run<'_, B> {
         self.steps.iter().find(|step| (step.first..step.end).contains(&n)).map(|step| step.line)
     }
 
-    /// The lines that a block printed.
-    fn lines(&self, block: usize) -> Vec<String> {
-        let steps = &self.scenario.blocks[block].steps;
-        let mut lines: Vec<String> = Vec::new();
-        for run in self.steps.iter().filter(|run| run.block == block) {
-            let records = &self.world.trace().records()[run.first..run.end];
-            shown(&steps[run.step], records).filter_map(line).for_each(|line| push_line(&mut lines, line));
-        }
-        lines
-    }
-
     fn compare(&mut self, block: usize) {
         let Some((index, transcript)) = self.scenario.blocks[block].transcript_for(self.options.version) else { return };
-        let got = self.lines(block);
-        if got != transcript.lines {
-            let expected = transcript.lines.clone();
+        let got = &self.blocks[block];
+        if *got != transcript.lines {
+            let (expected, got) = (transcript.lines.clone(), got.clone());
             self.failures.push(Failure::Transcript(Mismatch { block, transcript: index, line: transcript.span.line, expected, got }));
         }
     }
 
     fn finish(mut self, verdict: Option<Verdict>) -> (Outcome, B) {
-        let blocks = (0..self.scenario.blocks.len()).map(|block| self.lines(block)).collect();
         let rules: Vec<_> = self.world.rule_reports().cloned().collect();
         for report in &rules {
             let record = Record::new(self.world.now(), Place::Script, Kind::RuleCount)
@@ -298,9 +332,10 @@ impl<B: Backend> Run<'_, B> {
                 .with(Key::Exempt, report.exempt);
             self.world.record(record);
         }
+        self.ledger.follow(self.world.trace().since(self.looked));
         if verdict.is_none() {
             self.judge_rules(&rules);
-            self.failures.extend(self.ledger.violations(self.world.trace().records(), &self.options.contract));
+            self.failures.extend(self.ledger.violations(&self.options.contract));
             if expects_nothing(self.scenario) {
                 self.failures.push(Failure::NothingExpected);
             }
@@ -310,23 +345,22 @@ impl<B: Backend> Run<'_, B> {
             (true, Some(_)) => Verdict::Unconfirmed,
             (true, None) => Verdict::Pass,
         });
-        let deliveries = self.world.deliveries();
-        let (redelivered, deliveries) =
-            (deliveries.iter().filter(|delivery| delivery.delivery_count().0 > 1).count() as u64, deliveries.len() as u64);
+        let got = self.world.delivered();
         let virtual_time = self.world.now().since_start();
         let (backend, trace) = self.world.into_parts();
         let outcome = Outcome {
             verdict,
             failures: self.failures,
-            blocks,
+            blocks: self.blocks,
             steps: self.steps,
-            checks: self.checks,
+            checks: self.reports,
             expectations: self.ledger.reports,
             alerts: self.ledger.alerts,
             virtual_time,
-            deliveries,
-            redeliveries: redelivered,
+            deliveries: got.deliveries,
+            redeliveries: got.redeliveries,
             rules,
+            metrics: self.ledger.metrics,
             trace,
         };
         (outcome, backend)
@@ -361,6 +395,16 @@ fn is_refusal(record: &Record, step: &Step) -> bool {
         _ => false,
     };
     its_own && refused
+}
+
+/// The checks that a scenario names.
+fn checks_of(scenario: &Scenario) -> Vec<CheckName> {
+    let steps = scenario.blocks.iter().flat_map(|block| &block.steps);
+    let named = steps.filter_map(|step| match &step.command {
+        Command::Check(check) => Some(check.names.iter().copied()),
+        _ => None,
+    });
+    named.flatten().collect()
 }
 
 /// Whether a file could not fail whatever came.

@@ -127,8 +127,10 @@ impl ScenarioFile {
 pub struct Nondeterminism {
     /// Which run was the first to differ from the first one, counted from 1.
     pub run: u64,
-    /// The number of the first record that differs.
+    /// The number of the first record that differs, of those that were held.
     pub record: u64,
+    /// How many records were not held any more; 0 unless the run is a long one.
+    pub unheld: u64,
     /// That record of the first run, as JSON; `None` when that run was over.
     pub first: Option<String>,
     /// That record of the run that differs, as JSON; `None` when that run was over.
@@ -138,6 +140,9 @@ pub struct Nondeterminism {
 impl fmt::Display for Nondeterminism {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "run {} differs from run 1: record {} is the first that differs", self.run, self.record)?;
+        if self.unheld > 0 {
+            write!(f, " of those that were held ({} were not)", self.unheld)?;
+        }
         for (sign, record) in [('-', &self.first), ('+', &self.other)] {
             write!(f, "\n{sign} {}", record.as_deref().unwrap_or("(the run is over)"))?;
         }
@@ -204,10 +209,18 @@ fn run_file(file: ScenarioFile, options: &RunOptions, runs: u64) -> FileRun {
 }
 
 fn difference(run: u64, first: &Outcome, other: &Outcome) -> Nondeterminism {
-    let found = first.trace.first_difference(&other.trace);
-    let record = found.map_or(0, |found| found.index as u64);
+    let unheld = |outcome: &Outcome| (outcome.trace.len() - outcome.trace.records().len()) as u64;
+    let (unheld, others) = (unheld(first), unheld(other));
+    let found = if unheld == others { first.trace.first_difference(&other.trace) } else { None };
+    let record = unheld + found.map_or(0, |found| found.index as u64);
     let json = |record: Option<&Record>| record.map(json_line);
-    Nondeterminism { run, record, first: json(found.and_then(|found| found.left)), other: json(found.and_then(|found| found.right)) }
+    Nondeterminism {
+        run,
+        record,
+        unheld,
+        first: json(found.and_then(|found| found.left)),
+        other: json(found.and_then(|found| found.right)),
+    }
 }
 
 /// Does the same to every item on some threads, and gives the results in the order of the items.

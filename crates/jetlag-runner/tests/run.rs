@@ -252,3 +252,22 @@ fn the_contract_is_checked_in_every_run() {
         assert!(failure.is_none_or(|failure| found.iter().any(|found| found.contains(failure))), "{found:?} lacks {failure:?}");
     }
 }
+
+#[test]
+fn a_run_that_holds_few_records_says_the_same() {
+    let text = "title: t\n\nstream S subjects=s retention=workqueue\nconsumer S/C ack-policy=explicit ack-wait=5s\nfault lost drop kind=ack every=10s for=2s\n\
+                worker w S/C batch=5 expires=30s\n  otherwise ack\n(p: publish s \"a\" every=1s for=1m)\nadvance 1m\nadvance 1m\nstop w\nadvance 1m\n\
+                expect metric jetlag_stored_total +60\n\
+                check no-message-lost max-deliver redelivery-deadline ack-floor max-ack-pending settled idle\n----\n";
+    let run = |most_records| run_simulated(&parse(text).unwrap(), &RunOptions { most_records, ..RunOptions::default() });
+    let (whole, short) = (run(usize::MAX), run(50));
+    assert!(whole.trace.is_whole() && !short.trace.is_whole() && whole.trace.len() > 500);
+    assert!(short.trace.records().len() < 200, "{} are held", short.trace.records().len());
+    assert_eq!((whole.digest(), &whole.blocks, &whole.checks), (short.digest(), &short.blocks, &short.checks));
+    assert_eq!(
+        (whole.metrics.snapshot(), whole.deliveries, whole.redeliveries),
+        (short.metrics.snapshot(), short.deliveries, short.redeliveries)
+    );
+    assert!(whole.checks.iter().all(|check| check.failure.is_none()) && whole.redeliveries > 0, "{:?}", whole.checks);
+    assert_eq!(whole.failures, short.failures);
+}

@@ -147,7 +147,7 @@ pub enum Info {
     Consumer(ConsumerPath),
 }
 
-/// `publish SUBJECT PAYLOAD [id=X] [expected-...=X] [header=K:V]... [count=N] [reply=SUBJECT | no-reply]`
+/// `publish SUBJECT PAYLOAD [id=X] [expected-...=X] [header=K:V]... [count=N] [every=D [for=D]] [reply=SUBJECT | no-reply]`
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Publish {
     /// Where to.
@@ -166,8 +166,12 @@ pub struct Publish {
     pub expected_last_msg_id: Option<String>,
     /// Further headers, in order.
     pub headers: Vec<(String, String)>,
-    /// How many times, at least 1.
+    /// How many times, at least 1. Follows from `lasting` where that is given.
     pub count: u64,
+    /// The time from one to the next, more than zero; all at once without.
+    pub every: Option<Duration>,
+    /// For how long, instead of how many times; only with `every`.
+    pub lasting: Option<Duration>,
     /// Where answers go, instead of an inbox of the client's own.
     pub reply: Option<String>,
     /// Does not ask for a pub ack.
@@ -187,6 +191,8 @@ impl Publish {
             expected_last_msg_id: None,
             headers: Vec::new(),
             count: 1,
+            every: None,
+            lasting: None,
             reply: None,
             no_reply: false,
         }

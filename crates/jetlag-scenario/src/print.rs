@@ -288,7 +288,9 @@ impl Display for Publish {
         for (key, value) in &self.headers {
             write!(f, " header={}", Value(&format!("{key}:{value}")))?;
         }
-        option(f, "count", (self.count != 1).then_some(self.count))?;
+        option(f, "count", (self.count != 1 && self.lasting.is_none()).then_some(self.count))?;
+        option(f, "every", self.every)?;
+        option(f, "for", self.lasting)?;
         text_option(f, "reply", self.reply.as_deref())?;
         flag(f, "no-reply", self.no_reply)
     }

@@ -55,6 +55,8 @@ fn command(command: &mut Command, visit: &mut dyn FnMut(&mut Duration)) {
             consumer.settings.0.iter_mut().for_each(|setting| value(&mut setting.value, visit));
         }
         Command::Fetch(fetch) => fetch.expires.iter_mut().chain(&mut fetch.idle_heartbeat).for_each(visit),
+        // How many there are was settled when the file was read.
+        Command::Publish(publish) => publish.every.iter_mut().chain(&mut publish.lasting).for_each(visit),
         Command::Ack(ack) => match &mut ack.verb {
             AckVerb::Nak { delay } => delay.iter_mut().for_each(visit),
             AckVerb::Ack | AckVerb::InProgress | AckVerb::Term { .. } | AckVerb::Next { .. } => {}
@@ -72,7 +74,6 @@ fn command(command: &mut Command, visit: &mut dyn FnMut(&mut Duration)) {
         | Command::DeleteMessage(_)
         | Command::DeleteConsumer(_)
         | Command::Info(_)
-        | Command::Publish(_)
         | Command::Subscribe(_)
         | Command::Unsubscribe(_)
         | Command::Request(_)

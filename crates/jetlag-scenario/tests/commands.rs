@@ -169,6 +169,11 @@ fn commands_carry_what_is_written() {
         ..Publish::new("a", [0xff, b'x'])
     };
     assert_eq!(command("publish a \"\\xffx\" header=\"A: b:c\" id=\"\" count=3 no-reply"), Command::Publish(publish));
+    let hour = Publish { every: Some(secs(7)), lasting: Some(secs(60)), count: 9, ..Publish::new("a", *b"x") };
+    assert_eq!(command("publish a \"x\" every=7s for=1m"), Command::Publish(hour.clone()), "at 0s, 7s ... 56s");
+    assert_eq!(command("publish a \"x\" every=20s for=1m"), Command::Publish(Publish { every: Some(secs(20)), count: 3, ..hour }));
+    let paced = Publish { every: Some(secs(7)), count: 2, ..Publish::new("a", *b"x") };
+    assert_eq!(command("publish a \"x\" every=7s count=2"), Command::Publish(paced));
     let fetch = Fetch {
         path: path(),
         batch: Some(2),

@@ -98,6 +98,12 @@ pub struct Pull {
     pub open: bool,
 }
 
+/// So many pulls that ended a client remembers, at least: what a fault kept back of them may still come.
+pub(crate) const PULLS: usize = 5_000;
+
+/// So many requests a client has under way: of the older ones it does not wait for an answer any more.
+pub(crate) const REQUESTS: usize = 100_000;
+
 /// What a subscription is for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Purpose {
@@ -427,10 +433,25 @@ impl Client {
         };
         // A batch below one still gets one message.
         let missing = u64::try_from(batch).unwrap_or(0).max(1);
+        self.forget_old_pulls();
         let pull = Pull { name: name.clone(), stream: stream.into(), consumer: consumer.into(), missing, open: true };
         let (sid, frames) = self.add_subscription(Purpose::Pull(pull));
         self.pulls.insert(name.clone(), sid);
         Ok(Opened { name, inbox: self.pull_inbox(sid), frames })
+    }
+
+    /// Of pulls that ended, only the latest are remembered.
+    fn forget_old_pulls(&mut self) {
+        if self.pulls.len() < 2 * PULLS {
+            return;
+        }
+        let is_over = |purpose: &Purpose| matches!(purpose, Purpose::Pull(pull) if !pull.open);
+        let over: Vec<Sid> = self.subscriptions.iter().filter(|(_, purpose)| is_over(purpose)).map(|(sid, _)| *sid).collect();
+        for sid in &over[..over.len().saturating_sub(PULLS)] {
+            if let Some(Purpose::Pull(pull)) = self.subscriptions.remove(sid) {
+                self.pulls.remove(&pull.name);
+            }
+        }
     }
 
     fn request_with(&mut self, request: Request, message: Message) -> (RequestId, Vec<Frame>) {
@@ -442,6 +463,9 @@ impl Client {
         let id = RequestId(self.next_request);
         self.next_request += 1;
         self.requests.insert(id, request);
+        if self.requests.len() > REQUESTS {
+            self.requests.pop_first();
+        }
         frames.push(Frame::Publish(message.with_reply(self.reply_subject(&id.0.to_string()))));
         (id, frames)
     }

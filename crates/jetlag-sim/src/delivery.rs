@@ -1,6 +1,6 @@
 //! Deliveries as a client knows them, and how one is named afterwards.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::sync::Arc;
 
@@ -118,69 +118,115 @@ pub enum DeliveryRefError {
     },
 }
 
-/// What one client got of one message: a position in time order of all its deliveries, for each attempt.
+/// So many deliveries a client remembers: an acknowledgement of an older one names nothing that it knows.
+const REMEMBERED: usize = 100_000;
+
+/// What one client got of one message: the number of the delivery among all of its, for each attempt.
 type Attempts = Vec<usize>;
 
-/// All deliveries one client knows.
+/// What one client got from one consumer.
+#[derive(Clone, Debug)]
+struct OfConsumer {
+    stream: Arc<str>,
+    consumer: Arc<str>,
+    by_seq: BTreeMap<StreamSeq, Attempts>,
+}
+
+/// The latest deliveries that one client got.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Deliveries {
-    all: Vec<Delivery>,
-    by_message: BTreeMap<(Arc<str>, Arc<str>, StreamSeq), Attempts>,
+    all: VecDeque<Delivery>,
+    /// How many came before them.
+    forgotten: usize,
+    /// Sorted by names.
+    consumers: Vec<OfConsumer>,
 }
 
 impl Deliveries {
     pub(crate) fn add(&mut self, delivery: Delivery) {
-        let key = (delivery.token.stream.clone(), delivery.token.consumer.clone(), delivery.token.stream_seq);
-        self.by_message.entry(key).or_default().push(self.all.len());
-        self.all.push(delivery);
+        if self.all.len() == REMEMBERED {
+            self.forget_oldest();
+        }
+        let number = self.forgotten + self.all.len();
+        let at = match self.place(&delivery.token) {
+            Ok(at) => at,
+            Err(at) => {
+                let AckToken { stream, consumer, .. } = delivery.token.clone();
+                self.consumers.insert(at, OfConsumer { stream, consumer, by_seq: BTreeMap::new() });
+                at
+            }
+        };
+        self.consumers[at].by_seq.entry(delivery.token.stream_seq).or_default().push(number);
+        self.all.push_back(delivery);
+    }
+
+    fn forget_oldest(&mut self) {
+        let Some(oldest) = self.all.pop_front() else { return };
+        self.forgotten += 1;
+        let Ok(at) = self.place(&oldest.token) else { return };
+        let by_seq = &mut self.consumers[at].by_seq;
+        if let Some(attempts) = by_seq.get_mut(&oldest.token.stream_seq) {
+            attempts.retain(|number| *number >= self.forgotten);
+            if attempts.is_empty() {
+                by_seq.remove(&oldest.token.stream_seq);
+            }
+        }
+    }
+
+    /// Where a consumer is, or belongs.
+    fn place(&self, token: &AckToken) -> Result<usize, usize> {
+        self.consumers.binary_search_by(|known| (&*known.stream, &*known.consumer).cmp(&(&*token.stream, &*token.consumer)))
+    }
+
+    fn numbered(&self, number: usize) -> &Delivery {
+        &self.all[number - self.forgotten]
     }
 
     /// The first delivery of a message, if there was one.
     pub(crate) fn message_of(&self, token: &AckToken) -> Option<&Delivery> {
-        let attempts = self.by_message.get(&(token.stream.clone(), token.consumer.clone(), token.stream_seq))?;
-        attempts.first().map(|index| &self.all[*index])
+        let attempts = self.consumers[self.place(token).ok()?].by_seq.get(&token.stream_seq)?;
+        attempts.first().map(|number| self.numbered(*number))
     }
 
     pub(crate) fn find(&self, client: &Arc<str>, reference: &DeliveryRef) -> Result<&Delivery, DeliveryRefError> {
-        let matching: Vec<_> = self
-            .by_message
-            .iter()
-            .filter(|((stream, consumer, seq), _)| {
-                *seq == reference.stream_seq
-                    && reference.stream.as_ref().is_none_or(|wanted| wanted == stream)
-                    && reference.consumer.as_ref().is_none_or(|wanted| wanted == consumer)
-            })
-            .collect();
+        let is_it = |known: &&OfConsumer| {
+            reference.stream.as_ref().is_none_or(|wanted| *wanted == known.stream)
+                && reference.consumer.as_ref().is_none_or(|wanted| *wanted == known.consumer)
+        };
+        let named = self.consumers.iter().filter(is_it);
+        let matching: Vec<_> = named.filter_map(|known| Some((known, known.by_seq.get(&reference.stream_seq)?))).collect();
         let attempts = match matching.as_slice() {
             [] => return Err(self.unknown(client, reference, &[])),
             [(_, attempts)] => *attempts,
             several => {
-                let candidates =
-                    several.iter().map(|((stream, consumer, seq), _)| format!("{stream}/{consumer}:{seq}")).collect::<Vec<_>>();
+                let seq = reference.stream_seq;
+                let candidates = several.iter().map(|(known, _)| format!("{}/{}:{seq}", known.stream, known.consumer));
                 return Err(DeliveryRefError::Ambiguous {
                     client: client.clone(),
                     reference: reference.to_string(),
-                    candidates: candidates.join(", "),
+                    candidates: candidates.collect::<Vec<_>>().join(", "),
                 });
             }
         };
         // Of several copies of one attempt, which only a fault makes, the last is meant.
-        let wanted = |index: &&usize| reference.delivery_count.is_none_or(|count| self.all[**index].token.delivery_count == count);
+        let wanted = |number: &&usize| reference.delivery_count.is_none_or(|count| self.numbered(**number).token.delivery_count == count);
         match attempts.iter().rev().find(wanted) {
-            Some(index) => Ok(&self.all[*index]),
+            Some(number) => Ok(self.numbered(*number)),
             None => Err(self.unknown(client, reference, attempts)),
         }
     }
 
     fn unknown(&self, client: &Arc<str>, reference: &DeliveryRef, attempts: &[usize]) -> DeliveryRefError {
-        let known = if attempts.is_empty() {
-            match self.all.last() {
-                None => "it has got no delivery at all".to_owned(),
-                Some(last) => format!("the last it got is {}", DeliveryRef::from(last)),
+        let known = match (attempts, self.all.back()) {
+            ([], None) => "it has got no delivery at all".to_owned(),
+            ([], Some(last)) => {
+                let rest = if self.forgotten > 0 { format!(", and it remembers {REMEMBERED}") } else { String::new() };
+                format!("the last it got is {}{rest}", DeliveryRef::from(last))
             }
-        } else {
-            let attempts: Vec<_> = attempts.iter().map(|index| format!("#{}", self.all[*index].token.delivery_count)).collect();
-            format!("it got {}", attempts.join(", "))
+            _ => {
+                let attempts: Vec<_> = attempts.iter().map(|number| format!("#{}", self.numbered(*number).token.delivery_count)).collect();
+                format!("it got {}", attempts.join(", "))
+            }
         };
         DeliveryRefError::Unknown { client: client.clone(), reference: reference.to_string(), known }
     }
@@ -229,5 +275,20 @@ mod tests {
         known.add(delivery("D", 1, 1));
         assert_eq!(find(&known, &1.into()).unwrap_err().to_string(), "1 is not clear for w1: it got S/C:1, S/D:1; write the consumer too");
         assert_eq!(find(&known, &DeliveryRef { consumer: Some("D".into()), ..1.into() }), Ok(1));
+    }
+    #[test]
+    fn the_oldest_are_forgotten() {
+        let client: Arc<str> = "w1".into();
+        let mut known = Deliveries::default();
+        known.add(delivery("C", 1, 1));
+        known.add(delivery("C", 1, 2));
+        (2..=REMEMBERED as u64).for_each(|seq| known.add(delivery("C", seq, 1)));
+        let first = DeliveryRef { delivery_count: Some(DeliveryCount(1)), ..1.into() };
+        assert_eq!(known.find(&client, &first).unwrap_err().to_string(), "w1 has got no delivery 1#1; it got #2");
+        known.add(delivery("C", 200_000, 1));
+        let error = known.find(&client, &1.into()).unwrap_err().to_string();
+        assert_eq!(error, "w1 has got no delivery 1; the last it got is S/C:200000#1, and it remembers 100000");
+        assert_eq!(known.find(&client, &2.into()).map(|found| found.token.stream_seq), Ok(StreamSeq(2)));
+        assert_eq!(known.message_of(&delivery("C", 1, 1).token), None);
     }
 }

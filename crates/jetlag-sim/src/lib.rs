@@ -33,4 +33,4 @@ pub use router::{Router, RouterError};
 pub use schedule::{Rank, Schedule};
 pub use simulated::Simulated;
 pub use worker::WorkerOptions;
-pub use world::{Actor, PubAck, Publication, World, lost_tail};
+pub use world::{Actor, Got, PubAck, Publication, World, lost_tail};

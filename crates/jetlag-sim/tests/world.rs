@@ -301,6 +301,44 @@ proptest! {
 }
 
 #[test]
+fn a_client_publishes_by_itself_until_it_crashes() {
+    let mut world = world();
+    world.publish_every("p", Message::new("s.1", "a"), true, 10, Duration::from_secs(1)).unwrap();
+    world.advance(Duration::from_millis(2_500)).unwrap();
+    assert!(!world.is_quiet(), "more is to come");
+    world.disconnect("p").unwrap();
+    world.advance(Duration::from_secs(1)).unwrap();
+    world.reconnect("p").unwrap();
+    world.advance(Duration::from_secs(1)).unwrap();
+    world.crash("p").unwrap();
+    assert_eq!(world.settle().unwrap(), Time::START + Duration::from_millis(4_500));
+    let publishes =
+        |kind: Kind| world.trace().records().iter().filter(|record| record.kind == kind).map(|record| record.at).collect::<Vec<_>>();
+    assert_eq!(publishes(Kind::Stored), [at(0), at(1), at(2), at(4)]);
+    assert_eq!(publishes(Kind::Failed), [at(3)], "it had no connection");
+}
+
+#[test]
+fn a_world_that_forgets_goes_on_as_it_would() {
+    let run = |forgets: bool| {
+        let mut world = world();
+        world.client("p").unwrap().publish("s.1", "a").unwrap();
+        let expires = pull(5, Duration::from_secs(60));
+        world.client("w").unwrap().fetch_with("S", "C", &expires).unwrap();
+        if forgets {
+            world.forget();
+            assert_eq!((world.trace().records().len(), world.deliveries().len()), (0, 0));
+        }
+        world.client("p").unwrap().publish("s.1", "b").unwrap();
+        world.client("w").unwrap().ack(1).unwrap();
+        world.advance(Duration::from_secs(60)).unwrap();
+        (world.trace().digest(), world.trace().len(), world.delivered())
+    };
+    assert_eq!(run(false), run(true));
+    assert!(run(true).2.deliveries > 2, "it was an interesting run");
+}
+
+#[test]
 fn time_below_zero_is_refused() {
     let mut world = World::new(Simulated::new());
     let back = Duration::from_secs(-1);

@@ -25,10 +25,13 @@ pub struct Record {
     pub fields: Fields,
 }
 
+/// As many fields as most records have.
+const ROOM: usize = 8;
+
 impl Record {
     /// A record without cause, rule and fields.
     pub fn new(at: Time, place: Place, kind: Kind) -> Record {
-        Record { n: 0, at, place, kind, cause: None, rule: None, fields: Fields::new() }
+        Record { n: 0, at, place, kind, cause: None, rule: None, fields: Fields(Vec::with_capacity(ROOM)) }
     }
 
     /// The same record with one more field; a field of that key is replaced.

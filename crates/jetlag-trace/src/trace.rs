@@ -5,17 +5,20 @@ use std::fmt;
 use crate::encode::Hasher;
 use crate::{Digest, Record, line};
 
-/// The records of one run, numbered from 0 without gaps.
+/// The records of one run, numbered from 0 without gaps. Of a long run only the last may be held: the digest is of all.
 #[derive(Clone)]
 pub struct Trace {
+    /// Those that are held.
     records: Vec<Record>,
+    /// How many came before them.
+    forgotten: usize,
     hasher: Hasher,
 }
 
 impl Trace {
     /// No records yet.
     pub fn new() -> Trace {
-        Trace { records: Vec::new(), hasher: Hasher::new() }
+        Trace { records: Vec::new(), forgotten: 0, hasher: Hasher::new() }
     }
 
     /// Adds a record and gives it its number, which is returned.
@@ -23,7 +26,7 @@ impl Trace {
     /// # Panics
     /// When the record's cause is not a record of this trace.
     pub fn push(&mut self, mut record: Record) -> u64 {
-        let n = self.records.len() as u64;
+        let n = self.len() as u64;
         assert!(record.cause.is_none_or(|cause| cause < n), "record {n} names record {:?} as its cause, which is not there", record.cause);
         record.n = n;
         self.hasher.add(&record);
@@ -31,9 +34,36 @@ impl Trace {
         n
     }
 
-    /// All records, in order.
+    /// All records, in order; after [`Trace::forget`], those that came since.
     pub fn records(&self) -> &[Record] {
         &self.records
+    }
+
+    /// How many records there were, whether they are held or not.
+    pub fn len(&self) -> usize {
+        self.forgotten + self.records.len()
+    }
+
+    /// Whether there were none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The records from number `n` on that are held.
+    pub fn since(&self, n: usize) -> &[Record] {
+        &self.records[n.saturating_sub(self.forgotten).min(self.records.len())..]
+    }
+
+    /// Whether all records are held.
+    pub fn is_whole(&self) -> bool {
+        self.forgotten == 0
+    }
+
+    /// Lets go of all records: they count for the digest, and no more.
+    pub fn forget(&mut self) {
+        self.forgotten += self.records.len();
+        // Room for as many as before would be far away from the processor.
+        self.records = Vec::new();
     }
 
     /// The digest of all records so far. A trace may be asked for it at any time and grow afterwards.
@@ -46,7 +76,7 @@ impl Trace {
         self.records.iter().filter_map(line)
     }
 
-    /// Where this trace and another first differ; `left` is this one.
+    /// Where this trace and another first differ; `left` is this one. Both must be whole.
     pub fn first_difference<'a>(&'a self, other: &'a Trace) -> Option<Difference<'a>> {
         first_difference(&self.records, &other.records)
     }
@@ -66,7 +96,7 @@ impl fmt::Debug for Trace {
 
 impl PartialEq for Trace {
     fn eq(&self, other: &Trace) -> bool {
-        self.records == other.records
+        self.forgotten == other.forgotten && self.records == other.records
     }
 }
 

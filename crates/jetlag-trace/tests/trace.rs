@@ -95,3 +95,18 @@ fn the_first_difference_names_both_sides() {
     assert_eq!((difference.index, difference.left, difference.right), (3, None, left.records().get(3)));
     assert_eq!(difference.to_string().lines().nth(1), Some("- (the run is over)"));
 }
+
+#[test]
+fn a_trace_that_forgets_has_the_digest_of_one_that_does_not() {
+    let whole = sample();
+    let mut short = Trace::new();
+    for record in whole.records() {
+        short.push(record.clone());
+        if short.len() == 2 {
+            short.forget();
+        }
+    }
+    assert_eq!((short.digest(), short.len(), short.is_whole()), (whole.digest(), whole.len(), false));
+    assert_eq!((short.records(), short.since(3)), (&whole.records()[2..], &whole.records()[3..]));
+    assert_ne!(short, whole);
+}

@@ -174,6 +174,7 @@ impl Consumer {
                     let first = pending.first;
                     self.store.update_delivered(cx.now.mono, &self.config, first, seq, token.delivery_count.0, stamp);
                 }
+                self.note_deadline(seq);
                 self.arm(cx.now, cx.rules);
             }
         }
@@ -189,6 +190,7 @@ impl Consumer {
         let first = pending.first;
         self.store.update_delivered(cx.now.mono, &self.config, first, seq, 1, cx.now.wall);
         self.last_delivery = Some(cx.now.wall);
+        self.note_deadline(seq);
         self.leave_armed(cx.now, cx.rules);
         cx.note(Note::InProgress { at: self.at(), stream_seq: seq });
     }

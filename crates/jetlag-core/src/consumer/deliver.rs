@@ -200,6 +200,7 @@ impl Consumer {
         } else {
             self.redelivered.remove(&seq);
         }
+        self.note_deadline(seq);
     }
 
     fn delivered(&mut self, entry: &LogEntry, count: u64, cx: &mut Context) {

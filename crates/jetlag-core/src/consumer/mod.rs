@@ -15,7 +15,7 @@ mod start;
 mod store;
 mod waiting;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use jetlag_model::{
@@ -66,6 +66,8 @@ pub(crate) struct Consumer {
     pending: BTreeMap<StreamSeq, Pending>,
     /// How often each unsettled message was delivered again. Stays behind when max_deliver is used up: it marks the message as past it.
     redelivered: BTreeMap<StreamSeq, u64>,
+    /// When unsettled messages are due; an entry counts if it is what the message says. Of each message there is the one that does.
+    deadlines: BTreeSet<(WallTime, StreamSeq)>,
     queue: RedeliveryQueue,
     /// The one ack-wait timer.
     timer: Option<Time>,
@@ -132,6 +134,7 @@ impl Consumer {
         consumer.redelivered = stored.state.redelivered().clone();
         consumer.store = stored.state;
         consumer.announce(log, cx);
+        consumer.note_all_deadlines();
         if !consumer.pending.is_empty() {
             consumer.sweep(log, cx);
         }
@@ -152,6 +155,7 @@ impl Consumer {
             floor: SequencePair::default(),
             pending: BTreeMap::new(),
             redelivered: BTreeMap::new(),
+            deadlines: BTreeSet::new(),
             queue: RedeliveryQueue::default(),
             timer: None,
             alarm: None,
@@ -237,6 +241,7 @@ impl Consumer {
             self.interest_changed(log, cx);
         }
         if old.ack_wait != self.config.ack_wait || old.backoff != self.config.backoff {
+            self.note_all_deadlines();
             self.arm(cx.now, cx.rules);
         }
         if old.inactive_threshold != self.config.inactive_threshold {
@@ -327,6 +332,7 @@ impl Consumer {
         self.queue.retain_from(self.next_stream);
         self.overwrite_store(cx.now.mono);
         let alarm = self.alarm;
+        self.note_all_deadlines();
         self.arm(cx.now, cx.rules);
         self.alarm = alarm;
         cx.note(Note::Forgotten { at: self.at(), ack_floor: self.floor });

@@ -1,6 +1,8 @@
 //! The ack-wait timer: one a consumer, which sweeps all unsettled messages, because that its effects come in batches can be seen. Rules of
 //! `checkPending`, `trackPending` and `hasMaxDeliveries` (`server/consumer.go`, 2.15).
 
+use std::ops::Bound;
+
 use jetlag_model::{Advisory, ConsumerSeq, Duration, Now, StreamSeq, Time, WallTime};
 
 use super::{Consumer, Pending, never_expires};
@@ -14,6 +16,7 @@ impl Consumer {
     pub(super) fn track(&mut self, seq: StreamSeq, number: ConsumerSeq, cx: &Context) {
         let now = cx.now;
         self.pending.entry(seq).or_insert(Pending { first: number, stamp: now.wall }).stamp = now.wall;
+        self.note_deadline(seq);
         if never_expires(&self.config, cx.rules) {
             return;
         }
@@ -45,10 +48,48 @@ impl Consumer {
     }
 
     /// The first ack deadline of a message that is not queued already.
-    fn first_due(&self, now: Now) -> Option<Time> {
-        let unqueued = self.pending.iter().filter(|(seq, _)| !self.queue.contains(**seq));
-        let due = unqueued.map(|(seq, pending)| pending.stamp + self.wait(*seq)).min();
+    fn first_due(&mut self, now: Now) -> Option<Time> {
+        while let Some((due, seq)) = self.deadlines.first().copied()
+            && self.deadline_of(seq) != Some(due)
+        {
+            self.deadlines.pop_first();
+        }
+        let due = self.deadlines.iter().find(|entry| self.holds(entry) && !self.queue.contains(entry.1)).map(|(due, _)| *due);
         due.map(|due| now.mono + due.since(now.wall).max(Duration::ZERO))
+    }
+
+    /// When an unsettled message is due.
+    fn deadline_of(&self, seq: StreamSeq) -> Option<WallTime> {
+        self.pending.get(&seq).map(|pending| pending.stamp + self.wait(seq))
+    }
+
+    /// Whether an entry says when its message is due; it may say when it was.
+    fn holds(&self, (due, seq): &(WallTime, StreamSeq)) -> bool {
+        self.deadline_of(*seq) == Some(*due)
+    }
+
+    /// The deadline of a message is another one, or may be.
+    pub(super) fn note_deadline(&mut self, seq: StreamSeq) {
+        let Some(due) = self.deadline_of(seq) else { return };
+        self.deadlines.insert((due, seq));
+        // Entries that hold no more are let go of when they come first, or here when they are most.
+        if self.deadlines.len() > 64 + 2 * self.pending.len() {
+            self.note_all_deadlines();
+        }
+    }
+
+    /// All deadlines may be others.
+    pub(super) fn note_all_deadlines(&mut self) {
+        self.deadlines = self.pending.iter().map(|(seq, pending)| (pending.stamp + self.wait(*seq), *seq)).collect();
+    }
+
+    /// Messages that are past their deadlines and not queued, in the stream's order.
+    fn overdue(&self, now: WallTime) -> Vec<StreamSeq> {
+        let past = self.deadlines.iter().take_while(|(due, _)| *due <= now);
+        let overdue = past.filter(|entry| self.holds(entry) && !self.queue.contains(entry.1));
+        let mut overdue: Vec<_> = overdue.map(|(_, seq)| *seq).collect();
+        overdue.sort_unstable();
+        overdue
     }
 
     /// How long after `at` the server's timer fires again: with the next deadline, and at the latest after ack_wait or the longest backoff.
@@ -63,9 +104,13 @@ impl Consumer {
         let longest = backoff.last().copied().unwrap_or(self.config.ack_wait);
         let redeliveries = |seq| self.redelivered.get(seq).map_or(0, |count| usize::try_from(*count).unwrap_or(usize::MAX));
         let next_step = |seq| backoff.get(redeliveries(seq).saturating_add(1)).copied().unwrap_or(longest);
-        let period = self.pending.keys().map(next_step).min().unwrap_or(longest).min(longest);
-        let rests = self.pending.iter().map(|(seq, pending)| self.wait(*seq) - at.since(pending.stamp));
-        (period.max(Duration::from_millis(1)), rests.filter(|rest| *rest > Duration::ZERO).min())
+        let period = match backoff.as_slice() {
+            [] => longest,
+            _ => self.pending.keys().map(next_step).min().unwrap_or(longest).min(longest),
+        };
+        // A deadline at `at` itself has passed, and the next one behind it counts, whether its message is queued or not.
+        let next = self.deadlines.range((Bound::Excluded((at, StreamSeq(u64::MAX))), Bound::Unbounded)).find(|entry| self.holds(entry));
+        (period.max(Duration::from_millis(1)), next.map(|(due, _)| due.since(at)))
     }
 
     /// Makes up for what the timer did since anybody looked: it fired in between, and found nothing that is due. Where exhaustion leaves the
@@ -96,16 +141,19 @@ impl Consumer {
         let stalled = self.is_stalled();
         let mut expired = Vec::new();
         let mut dropped = false;
-        for (seq, pending) in self.pending.clone() {
-            if seq < log.first_seq() || seq <= self.floor.stream_seq {
-                // It is gone from the stream, or was settled while nobody looked.
-                self.pending.remove(&seq);
-                self.redelivered.remove(&seq);
-                self.queue.remove(seq);
-                self.floor.stream_seq = self.floor.stream_seq.max(seq);
-                self.floor.consumer_seq = self.floor.consumer_seq.max(pending.first);
-                dropped = true;
-            } else if now.since(pending.stamp) >= self.wait(seq) && !self.queue.contains(seq) && !self.exhausted_by_timer(seq, cx) {
+        while let Some((&seq, pending)) = self.pending.first_key_value()
+            && (seq < log.first_seq() || seq <= self.floor.stream_seq)
+        {
+            // It is gone from the stream, or was settled while nobody looked.
+            self.floor.stream_seq = self.floor.stream_seq.max(seq);
+            self.floor.consumer_seq = self.floor.consumer_seq.max(pending.first);
+            self.pending.remove(&seq);
+            self.redelivered.remove(&seq);
+            self.queue.remove(seq);
+            dropped = true;
+        }
+        for seq in self.overdue(now) {
+            if !self.exhausted_by_timer(seq, cx) {
                 expired.push(seq);
             }
         }
@@ -147,6 +195,7 @@ impl Consumer {
             if let Some(pending) = self.pending.get_mut(seq) {
                 pending.stamp = pending.stamp + shift;
             }
+            self.note_deadline(*seq);
             cx.note(Note::Expired { at: self.at(), stream_seq: *seq });
         }
     }

@@ -1,39 +1,32 @@
 //! `ack-floor`: a consumer's ack floor never goes back. Exempt is a server that died and lost a tail of what it had stored; a consumer that was
 //! deleted and made again starts afresh.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use jetlag_trace::{Key, Kind, Record};
+use jetlag_trace::{Key, Record};
 
-use super::{ConsumerKey, Finding, consumer_of, lost_a_tail};
+use super::{Configs, ConsumerKey, Finding, Judge, consumer_of, forget_deleted, lost_a_tail};
 
-pub(super) fn check(records: &[Record], finding: &mut Finding) {
-    let mut floors: BTreeMap<ConsumerKey, (u64, u64)> = BTreeMap::new();
-    let mut lost: BTreeMap<ConsumerKey, ()> = BTreeMap::new();
-    for record in records {
+#[derive(Default)]
+pub(super) struct Floors {
+    floors: BTreeMap<ConsumerKey, (u64, u64)>,
+    lost: BTreeSet<ConsumerKey>,
+}
+
+impl Judge for Floors {
+    fn follow(&mut self, record: &Record, _: &Configs, finding: &mut Finding) {
         if lost_a_tail(record) {
-            lost.extend(floors.keys().map(|consumer| (consumer.clone(), ())));
+            self.lost.extend(self.floors.keys().cloned());
         }
-        match record.kind {
-            Kind::ConsumerDeleted => {
-                consumer_of(record).map(|consumer| floors.remove(&consumer));
-            }
-            Kind::StreamDeleted => {
-                let gone = record.fields.text(Key::Stream);
-                floors.retain(|(stream, _), _| Some(stream) != gone);
-            }
-            _ => {}
-        }
-        let (Some(consumer), Some(floor)) = (consumer_of(record), record.fields.pair(Key::AckFloor)) else { continue };
-        if record.kind.is_client_visible() {
-            continue;
-        }
+        forget_deleted(record, &mut self.floors);
+        let Some(floor) = record.fields.pair(Key::AckFloor).filter(|_| !record.kind.is_client_visible()) else { return };
+        let Some(consumer) = consumer_of(record) else { return };
         finding.look();
-        let before = floors.insert(consumer.clone(), floor).unwrap_or((0, 0));
+        let before = self.floors.insert(consumer.clone(), floor).unwrap_or((0, 0));
         if floor.0 >= before.0 && floor.1 >= before.1 {
-            continue;
+            return;
         }
-        if lost.remove(&consumer).is_some() {
+        if self.lost.remove(&consumer) {
             finding.exempt("lost tail");
         } else {
             let (stream, consumer) = &consumer;

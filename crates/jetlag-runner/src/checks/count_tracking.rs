@@ -3,12 +3,26 @@
 //! Exempt are messages of which another client, or nobody, got an earlier attempt; messages that a fault delivered twice; and workers that
 //! died and so forgot.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use jetlag_trace::{Key, Kind, Record};
 
-use super::{ConsumerKey, Finding, message_of, show};
+use super::{Configs, ConsumerKey, Finding, Judge, message_of, show};
+
+/// So many messages are remembered after a client got them last.
+const REMEMBERED: usize = 100_000;
+
+/// A client and a message.
+type GotKey = (Arc<str>, ConsumerKey, u64);
+
+#[derive(Default)]
+pub(super) struct Counts {
+    got: BTreeMap<GotKey, Got>,
+    /// In the order in which the first attempts came.
+    order: VecDeque<GotKey>,
+    crashed: BTreeSet<Arc<str>>,
+}
 
 /// What one client got of one message.
 #[derive(Default)]
@@ -18,40 +32,59 @@ struct Got {
     times: u64,
 }
 
-pub(super) fn check(records: &[Record], finding: &mut Finding) {
-    let mut got: BTreeMap<(Arc<str>, ConsumerKey, u64), Got> = BTreeMap::new();
-    let mut crashed: BTreeSet<Arc<str>> = BTreeSet::new();
-    for record in records {
-        let Some(client) = record.place.actor() else { continue };
-        if record.kind == Kind::Crashed {
-            crashed.insert(client.clone());
-        }
-        let Some((consumer, seq)) = message_of(record) else { continue };
-        let Some(server) = record.fields.uint(Key::DeliveryCount) else { continue };
-        let known = got.entry((client.clone(), consumer.clone(), seq)).or_default();
+impl Judge for Counts {
+    fn follow(&mut self, record: &Record, _: &Configs, finding: &mut Finding) {
+        let Some(client) = record.place.actor() else { return };
         match record.kind {
-            Kind::Got => {
-                known.attempts.insert(server);
-                known.times += 1;
+            Kind::Crashed => {
+                self.crashed.insert(client.clone());
             }
-            Kind::WorkerCount => {
-                finding.look();
-                let own = record.fields.uint(Key::Count).unwrap_or(0);
-                let attempts = known.attempts.len() as u64;
-                match own == server {
-                    true => {}
-                    false if crashed.contains(client) => finding.exempt("worker died"),
-                    false if known.times > attempts => finding.exempt("delivered twice by a fault"),
-                    // The attempts it did get, it counted.
-                    false if attempts < server && own == attempts => finding.exempt("earlier attempt elsewhere"),
-                    false => {
-                        let name = show(&consumer, seq);
-                        let message = format!("{client} counts {own} deliveries of {name} at {}; the server counts {server}", record.at);
-                        finding.fail(message, Some(record.n));
-                    }
-                }
-            }
+            Kind::Got => self.got(record, client),
+            Kind::WorkerCount => self.counted(record, client, finding),
             _ => {}
+        }
+    }
+}
+
+impl Counts {
+    fn got(&mut self, record: &Record, client: &Arc<str>) {
+        let Some((consumer, seq)) = message_of(record) else { return };
+        let Some(server) = record.fields.uint(Key::DeliveryCount) else { return };
+        let key = (client.clone(), consumer, seq);
+        if !self.got.contains_key(&key) {
+            self.order.push_back(key.clone());
+            if self.order.len() > REMEMBERED
+                && let Some(oldest) = self.order.pop_front()
+            {
+                self.got.remove(&oldest);
+            }
+        }
+        let known = self.got.entry(key).or_default();
+        known.attempts.insert(server);
+        known.times += 1;
+    }
+
+    fn counted(&mut self, record: &Record, client: &Arc<str>, finding: &mut Finding) {
+        let Some((consumer, seq)) = message_of(record) else { return };
+        let Some(server) = record.fields.uint(Key::DeliveryCount) else { return };
+        finding.look();
+        let own = record.fields.uint(Key::Count).unwrap_or(0);
+        if own == server {
+            return;
+        }
+        let known = self.got.get(&(client.clone(), consumer.clone(), seq));
+        let (attempts, times) = known.map_or((0, 0), |known| (known.attempts.len() as u64, known.times));
+        if self.crashed.contains(client) {
+            finding.exempt("worker died");
+        } else if times > attempts {
+            finding.exempt("delivered twice by a fault");
+        } else if attempts < server && own == attempts {
+            // The attempts it did get, it counted.
+            finding.exempt("earlier attempt elsewhere");
+        } else {
+            let name = show(&consumer, seq);
+            let message = format!("{client} counts {own} deliveries of {name} at {}; the server counts {server}", record.at);
+            finding.fail(message, Some(record.n));
         }
     }
 }

@@ -6,37 +6,38 @@ use std::collections::BTreeMap;
 use jetlag_model::AckPolicy;
 use jetlag_trace::{Key, Kind, Record};
 
-use super::{Configs, ConsumerKey, Finding, consumer_of, message_of, show};
+use super::{Configs, ConsumerKey, Finding, Judge, config_of, consumer_of, message_of, show};
 
-pub(super) fn check(records: &[Record], finding: &mut Finding) {
-    let mut configs = Configs::default();
-    let mut excuses: BTreeMap<ConsumerKey, &'static str> = BTreeMap::new();
-    for record in records {
-        if record.kind == Kind::ConsumerUpdated
-            && let Some(consumer) = consumer_of(record)
-        {
-            let before = configs.of(&consumer).map(|config| config.max_ack_pending);
-            configs.follow(record);
-            if configs.of(&consumer).map(|config| config.max_ack_pending) < before {
-                excuses.insert(consumer, "limit lowered");
+/// Consumers whose number may be above the limit, and why.
+#[derive(Default)]
+pub(super) struct Excuses(BTreeMap<ConsumerKey, &'static str>);
+
+impl Judge for Excuses {
+    fn follow(&mut self, record: &Record, configs: &Configs, finding: &mut Finding) {
+        match record.kind {
+            Kind::ConsumerUpdated => {
+                let Some((consumer, config)) = consumer_of(record).zip(config_of(record)) else { return };
+                if configs.of(&consumer).is_some_and(|before| config.max_ack_pending < before.max_ack_pending) {
+                    self.0.insert(consumer, "limit lowered");
+                }
             }
-            continue;
+            Kind::ServerDown => self.0.extend(configs.0.keys().map(|consumer| (consumer.clone(), "restart"))),
+            Kind::Delivered if record.fields.uint(Key::DeliveryCount) == Some(1) => self.judge(record, configs, finding),
+            _ => {}
         }
-        configs.follow(record);
-        if record.kind == Kind::ServerDown {
-            excuses.extend(configs.0.keys().map(|consumer| (consumer.clone(), "restart")));
-        }
-        if record.kind != Kind::Delivered || record.fields.uint(Key::DeliveryCount) != Some(1) {
-            continue;
-        }
-        let Some((consumer, seq)) = message_of(record) else { continue };
-        let Some(config) = configs.of(&consumer).filter(|config| config.ack_policy != AckPolicy::None) else { continue };
-        let (Ok(limit), Some(pending)) = (u64::try_from(config.max_ack_pending), record.fields.uint(Key::NumAckPending)) else { continue };
+    }
+}
+
+impl Excuses {
+    fn judge(&mut self, record: &Record, configs: &Configs, finding: &mut Finding) {
+        let Some((consumer, seq)) = message_of(record) else { return };
+        let Some(config) = configs.of(&consumer).filter(|config| config.ack_policy != AckPolicy::None) else { return };
+        let (Ok(limit), Some(pending)) = (u64::try_from(config.max_ack_pending), record.fields.uint(Key::NumAckPending)) else { return };
         if limit == 0 {
-            continue;
+            return;
         }
         finding.look();
-        match (pending > limit, excuses.get(&consumer)) {
+        match (pending > limit, self.0.get(&consumer)) {
             (true, Some(why)) => finding.exempt(why),
             (true, None) => {
                 let name = show(&consumer, seq);
@@ -44,7 +45,7 @@ pub(super) fn check(records: &[Record], finding: &mut Finding) {
                 finding.fail(message, Some(record.n));
             }
             (false, _) => {
-                excuses.remove(&consumer);
+                self.0.remove(&consumer);
             }
         }
     }

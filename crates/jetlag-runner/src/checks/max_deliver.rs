@@ -3,35 +3,36 @@
 
 use std::collections::BTreeMap;
 
+use jetlag_model::SeqSet;
 use jetlag_trace::{Key, Kind, Record};
 
-use super::{Configs, Finding, forget_deleted, message_of, show};
+use super::{Configs, ConsumerKey, Finding, Judge, forget_deleted, message_of, show};
 
-pub(super) fn check(records: &[Record], finding: &mut Finding) {
-    let mut configs = Configs::default();
-    let mut exhausted = BTreeMap::new();
-    for record in records {
-        configs.follow(record);
-        forget_deleted(record, &mut exhausted);
-        let Some((consumer, seq)) = message_of(record) else { continue };
-        match record.kind {
-            Kind::Exhausted => {
-                exhausted.insert((consumer, seq), record.at);
-            }
-            Kind::Delivered => {
-                let count = record.fields.uint(Key::DeliveryCount).unwrap_or(0);
-                let limit = configs.of(&consumer).and_then(|config| u64::try_from(config.max_deliver).ok()).filter(|limit| *limit > 0);
-                finding.look();
-                if let Some(limit) = limit.filter(|limit| count > *limit) {
-                    let message = format!("{} was delivered {count} times by {}; max_deliver is {limit}", show(&consumer, seq), record.at);
-                    finding.fail(message, Some(record.n));
-                }
-                if let Some(at) = exhausted.get(&(consumer.clone(), seq)) {
-                    let message = format!("{} was delivered at {}; it had used up max_deliver at {at}", show(&consumer, seq), record.at);
-                    finding.fail(message, Some(record.n));
-                }
-            }
-            _ => {}
+/// What each consumer has given up.
+#[derive(Default)]
+pub(super) struct Exhausted(BTreeMap<ConsumerKey, SeqSet>);
+
+impl Judge for Exhausted {
+    fn follow(&mut self, record: &Record, configs: &Configs, finding: &mut Finding) {
+        forget_deleted(record, &mut self.0);
+        if !matches!(record.kind, Kind::Exhausted | Kind::Delivered) {
+            return;
+        }
+        let Some((consumer, seq)) = message_of(record) else { return };
+        if record.kind == Kind::Exhausted {
+            self.0.entry(consumer).or_default().insert(seq);
+            return;
+        }
+        finding.look();
+        let count = record.fields.uint(Key::DeliveryCount).unwrap_or(0);
+        let limit = configs.of(&consumer).and_then(|config| u64::try_from(config.max_deliver).ok()).filter(|limit| *limit > 0);
+        if let Some(limit) = limit.filter(|limit| count > *limit) {
+            let message = format!("{} was delivered {count} times by {}; max_deliver is {limit}", show(&consumer, seq), record.at);
+            finding.fail(message, Some(record.n));
+        }
+        if self.0.get(&consumer).is_some_and(|exhausted| exhausted.contains(seq)) {
+            let message = format!("{} was delivered at {}; it had used up max_deliver before", show(&consumer, seq), record.at);
+            finding.fail(message, Some(record.n));
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Checks: what must hold in every run, judged on the trace. One file each; here is what they share.
 //!
-//! A check counts what it looked at and how often each of its exemptions was used, and fails when it had nothing to look at.
+//! A check follows the run one record at a time and keeps only what it will need: a run of days takes no more room than one of minutes. It counts
+//! what it looked at and how often each of its exemptions was used, and fails when it had nothing to look at.
 
 mod ack_floor;
 mod count_tracking;
@@ -28,6 +29,7 @@ use crate::CheckReport;
 pub(crate) type ConsumerKey = (Arc<str>, Arc<str>);
 
 /// What a check found.
+#[derive(Clone)]
 pub(crate) struct Finding {
     pub(crate) report: CheckReport,
     /// The first thing wrong, and the record that shows it.
@@ -71,13 +73,13 @@ pub(crate) struct Observed {
 }
 
 impl Observed {
-    /// Looks at a world.
-    pub(crate) fn of<B: Backend>(world: &mut World<B>) -> Result<Observed, WorldError> {
+    /// Looks at a world and these consumers in it.
+    pub(crate) fn of<B: Backend>(world: &mut World<B>, consumers: Vec<ConsumerKey>) -> Result<Observed, WorldError> {
         let quiet = world.is_quiet();
         let working = world.has_running_workers();
         let busy = world.backend().next_busy_deadline().map(|(due, deadline)| format!("{} at {due}", deadline.kind()));
         let mut infos = BTreeMap::new();
-        for key in existing_consumers(world.trace().records()) {
+        for key in consumers {
             let subject = format!("$JS.API.CONSUMER.INFO.{}.{}", key.0, key.1);
             let Some(answer) = world.observe(&subject)? else { continue };
             if let Ok(info) = serde_json::from_slice::<Json>(&answer.payload)
@@ -95,23 +97,80 @@ impl Observed {
     }
 }
 
-/// Evaluates a check on all that happened so far.
-pub(crate) fn evaluate(name: CheckName, records: &[Record], observed: &Observed) -> Finding {
-    let mut finding = Finding::new(name);
-    match name {
-        CheckName::NoMessageLost => no_message_lost::check(records, observed, &mut finding),
-        CheckName::MaxDeliver => max_deliver::check(records, &mut finding),
-        CheckName::RedeliveryDeadline => redelivery_deadline::check(records, &mut finding),
-        CheckName::AckFloor => ack_floor::check(records, &mut finding),
-        CheckName::MaxAckPending => max_ack_pending::check(records, &mut finding),
-        CheckName::Settled => settled::check(records, &mut finding),
-        CheckName::Idle => idle::check(observed, &mut finding),
-        CheckName::CountTracking => count_tracking::check(records, &mut finding),
+/// What must hold in a run, as it is followed.
+trait Judge {
+    /// Takes note of a record. Configurations are as they stood before it.
+    fn follow(&mut self, record: &Record, configs: &Configs, finding: &mut Finding);
+
+    /// Judges what only the state at the time of the check tells.
+    fn conclude(&self, _: &Configs, _: &Observed, _: &mut Finding) {}
+}
+
+/// The checks of one run.
+#[derive(Default)]
+pub(crate) struct Checks {
+    configs: Configs,
+    followed: Vec<Followed>,
+}
+
+struct Followed {
+    name: CheckName,
+    judge: Box<dyn Judge>,
+    finding: Finding,
+}
+
+impl Checks {
+    /// These, each once.
+    pub(crate) fn of(names: impl IntoIterator<Item = CheckName>) -> Checks {
+        let mut checks = Checks::default();
+        for name in names {
+            if checks.followed.iter().any(|followed| followed.name == name) {
+                continue;
+            }
+            let judge: Box<dyn Judge> = match name {
+                CheckName::NoMessageLost => Box::<no_message_lost::Books>::default(),
+                CheckName::MaxDeliver => Box::<max_deliver::Exhausted>::default(),
+                CheckName::RedeliveryDeadline => Box::<redelivery_deadline::Deadlines>::default(),
+                CheckName::AckFloor => Box::<ack_floor::Floors>::default(),
+                CheckName::MaxAckPending => Box::<max_ack_pending::Excuses>::default(),
+                CheckName::Settled => Box::<settled::Settled>::default(),
+                CheckName::Idle => Box::new(idle::Idle),
+                CheckName::CountTracking => Box::<count_tracking::Counts>::default(),
+            };
+            checks.followed.push(Followed { name, judge, finding: Finding::new(name) });
+        }
+        checks
     }
-    if finding.report.evaluated == 0 && finding.failure.is_none() {
-        finding.fail("it was never evaluated: nothing in this run is what it looks at".to_owned(), None);
+
+    /// Takes note of what happened.
+    pub(crate) fn follow(&mut self, records: &[Record]) {
+        if self.followed.is_empty() {
+            return;
+        }
+        for record in records {
+            for Followed { judge, finding, .. } in &mut self.followed {
+                judge.follow(record, &self.configs, finding);
+            }
+            self.configs.follow(record);
+        }
     }
-    finding
+
+    /// The consumers that exist.
+    pub(crate) fn consumers(&self) -> Vec<ConsumerKey> {
+        self.configs.0.keys().cloned().collect()
+    }
+
+    /// What a check finds in all that happened so far. It must be one of these.
+    pub(crate) fn evaluate(&self, name: CheckName, observed: &Observed) -> Finding {
+        let followed = self.followed.iter().find(|followed| followed.name == name);
+        let Followed { judge, finding, .. } = followed.unwrap_or_else(|| panic!("{} was not followed", name.as_str()));
+        let mut finding = finding.clone();
+        judge.conclude(&self.configs, observed, &mut finding);
+        if finding.report.evaluated == 0 && finding.failure.is_none() {
+            finding.fail("it was never evaluated: nothing in this run is what it looks at".to_owned(), None);
+        }
+        finding
+    }
 }
 
 /// The consumer that a record is about.
@@ -134,7 +193,7 @@ fn config_of(record: &Record) -> Option<ConsumerConfig> {
     serde_json::from_str(record.fields.text(Key::Text)?).ok()
 }
 
-/// Configurations as they stand while a trace is read.
+/// Configurations as they stand while a run is followed.
 #[derive(Default)]
 struct Configs(BTreeMap<ConsumerKey, ConsumerConfig>);
 
@@ -164,27 +223,20 @@ impl Configs {
     }
 }
 
-fn existing_consumers(records: &[Record]) -> Vec<ConsumerKey> {
-    let mut configs = Configs::default();
-    records.iter().for_each(|record| configs.follow(record));
-    configs.0.into_keys().collect()
-}
-
 /// Whether a record says that a server died and its storage lost something.
 fn lost_a_tail(record: &Record) -> bool {
     record.kind == Kind::ServerDown && [Key::Lost, Key::LostState].iter().any(|key| record.fields.value(*key).is_some())
 }
 
-/// Forgets what is kept by message when its consumer or stream goes away.
-fn forget_deleted<T>(record: &Record, by_message: &mut BTreeMap<(ConsumerKey, u64), T>) {
+/// Forgets what is kept by consumer when the consumer or its stream goes away.
+fn forget_deleted<T>(record: &Record, by_consumer: &mut BTreeMap<ConsumerKey, T>) {
     match record.kind {
         Kind::ConsumerDeleted => {
-            let gone = consumer_of(record);
-            by_message.retain(|(consumer, _), _| Some(consumer) != gone.as_ref());
+            consumer_of(record).map(|gone| by_consumer.remove(&gone));
         }
         Kind::StreamDeleted => {
             let gone = record.fields.text(Key::Stream);
-            by_message.retain(|((stream, _), _), _| Some(stream) != gone);
+            by_consumer.retain(|(stream, _), _| Some(stream) != gone);
         }
         _ => {}
     }

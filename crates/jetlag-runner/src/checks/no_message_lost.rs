@@ -6,80 +6,79 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use jetlag_model::{AckPolicy, DeliverPolicy, matches};
+use jetlag_model::{AckPolicy, DeliverPolicy, SeqSet, matches};
 use jetlag_sim::FORGOTTEN;
 use jetlag_trace::{Key, Kind, Record};
 
-use super::{Configs, ConsumerKey, Finding, Observed, consumer_of, lost_a_tail, message_of, show};
+use super::{Configs, ConsumerKey, Finding, Judge, Observed, consumer_of, lost_a_tail, message_of, show};
 
 /// What the trace says of streams and consumers.
 #[derive(Default)]
-struct Books {
+pub(super) struct Books {
     /// Messages in each stream, with their subjects.
     stored: BTreeMap<Arc<str>, BTreeMap<u64, Arc<str>>>,
     /// All messages that were ever in a stream.
-    ever: BTreeSet<(Arc<str>, u64)>,
+    ever: BTreeMap<Arc<str>, SeqSet>,
     /// Messages that wait for an acknowledgement.
     waiting: BTreeMap<ConsumerKey, BTreeSet<u64>>,
     /// Messages that were delivered at least once.
-    delivered: BTreeMap<ConsumerKey, BTreeSet<u64>>,
+    delivered: BTreeMap<ConsumerKey, SeqSet>,
     /// Consumers of which the trace does not tell all.
     cut: BTreeSet<ConsumerKey>,
     tail_lost: bool,
 }
 
-pub(super) fn check(records: &[Record], observed: &Observed, finding: &mut Finding) {
-    let mut configs = Configs::default();
-    let mut books = Books::default();
-    for record in records {
-        // An update is looked at with the configuration before it.
-        books.follow(record, &configs);
-        configs.follow(record);
+impl Judge for Books {
+    fn follow(&mut self, record: &Record, configs: &Configs, finding: &mut Finding) {
+        self.book(record, configs);
         if record.kind == Kind::Stored
             && !record.fields.flag(Key::Duplicate)
             && let (Some(stream), Some(seq)) = (record.fields.text(Key::Stream), record.fields.uint(Key::StreamSeq))
         {
             finding.look();
-            if !books.ever.contains(&(stream.clone(), seq)) {
+            if !self.ever.get(stream).is_some_and(|ever| ever.contains(seq)) {
                 let message = format!("{stream} confirmed message {seq} at {}, but never stored it", record.at);
                 finding.fail(message, Some(record.n));
             }
         }
     }
-    for (consumer, config) in &configs.0 {
-        if books.tail_lost || books.cut.contains(consumer) {
-            finding.exempt(if books.tail_lost { "lost tail" } else { "state cut by a purge or a recovery" });
-            continue;
-        }
-        let empty = BTreeSet::new();
-        let waiting = books.waiting.get(consumer).unwrap_or(&empty);
-        let delivered = books.delivered.get(consumer).unwrap_or(&empty);
-        finding.report.evaluated += delivered.len() as u64;
-        if config.ack_policy != AckPolicy::None
-            && let Some(number) = observed.number(consumer, "num_ack_pending").filter(|number| *number != waiting.len() as u64)
-        {
-            let lost: Vec<_> = waiting.iter().map(|seq| show(consumer, *seq)).collect();
-            let lost = if lost.is_empty() { "none".to_owned() } else { lost.join(", ") };
-            finding.fail(format!("the server waits for {number} acknowledgements, but not settled are: {lost}"), None);
-        }
-        // Where a consumer starts at the first message, all that were not delivered are still to come.
-        if config.deliver_policy == DeliverPolicy::All
-            && let Some(number) = observed.number(consumer, "num_pending")
-        {
-            let stored = books.stored.get(&consumer.0).into_iter().flatten();
-            let wanted = |subject: &str| config.filters().is_empty() || config.filters().iter().any(|filter| matches(filter, subject));
-            let missing = stored.filter(|(seq, subject)| wanted(subject) && !delivered.contains(seq)).count() as u64;
-            finding.report.evaluated += missing;
-            if missing != number {
-                let (stream, consumer) = consumer;
-                finding.fail(format!("{stream}/{consumer} has {number} messages to come, but {missing} were never delivered"), None);
+
+    fn conclude(&self, configs: &Configs, observed: &Observed, finding: &mut Finding) {
+        for (consumer, config) in &configs.0 {
+            if self.tail_lost || self.cut.contains(consumer) {
+                finding.exempt(if self.tail_lost { "lost tail" } else { "state cut by a purge or a recovery" });
+                continue;
+            }
+            let (empty, nothing) = (BTreeSet::new(), SeqSet::new());
+            let waiting = self.waiting.get(consumer).unwrap_or(&empty);
+            let delivered = self.delivered.get(consumer).unwrap_or(&nothing);
+            finding.report.evaluated += delivered.len();
+            if config.ack_policy != AckPolicy::None
+                && let Some(number) = observed.number(consumer, "num_ack_pending").filter(|number| *number != waiting.len() as u64)
+            {
+                let lost: Vec<_> = waiting.iter().map(|seq| show(consumer, *seq)).collect();
+                let lost = if lost.is_empty() { "none".to_owned() } else { lost.join(", ") };
+                finding.fail(format!("the server waits for {number} acknowledgements, but not settled are: {lost}"), None);
+            }
+            // Where a consumer starts at the first message, all that were not delivered are still to come.
+            if config.deliver_policy == DeliverPolicy::All
+                && let Some(number) = observed.number(consumer, "num_pending")
+            {
+                let stored = self.stored.get(&consumer.0).into_iter().flatten();
+                let wanted = |subject: &str| config.filters().is_empty() || config.filters().iter().any(|filter| matches(filter, subject));
+                let missing = stored.filter(|(seq, subject)| wanted(subject) && !delivered.contains(**seq)).count() as u64;
+                finding.report.evaluated += missing;
+                if missing != number {
+                    let (stream, consumer) = consumer;
+                    finding.fail(format!("{stream}/{consumer} has {number} messages to come, but {missing} were never delivered"), None);
+                }
             }
         }
     }
 }
 
 impl Books {
-    fn follow(&mut self, record: &Record, configs: &Configs) {
+    fn book(&mut self, record: &Record, configs: &Configs) {
         self.tail_lost |= lost_a_tail(record);
         let stream = record.fields.text(Key::Stream);
         let seq = record.fields.uint(Key::StreamSeq);
@@ -87,14 +86,14 @@ impl Books {
             (Kind::MsgStored, Some(stream), Some(seq)) => {
                 let subject = record.fields.text(Key::Subject).cloned().unwrap_or_else(|| "".into());
                 self.stored.entry(stream.clone()).or_default().insert(seq, subject);
-                self.ever.insert((stream.clone(), seq));
+                self.ever.entry(stream.clone()).or_default().insert(seq);
             }
             (Kind::MsgRemoved, Some(stream), Some(seq)) => {
                 self.stored.entry(stream.clone()).or_default().remove(&seq);
             }
             (Kind::StreamDeleted, Some(stream), _) => {
                 self.stored.remove(stream);
-                self.ever.retain(|(of, _)| of != stream);
+                self.ever.remove(stream);
                 self.waiting.retain(|(of, _), _| of != stream);
                 self.delivered.retain(|(of, _), _| of != stream);
             }
@@ -122,6 +121,9 @@ impl Books {
     }
 
     fn follow_message(&mut self, record: &Record, configs: &Configs) {
+        if !matches!(record.kind, Kind::Delivered | Kind::Acked | Kind::Terminated | Kind::Exhausted) {
+            return;
+        }
         let Some((consumer, seq)) = message_of(record) else { return };
         match record.kind {
             Kind::Delivered => {

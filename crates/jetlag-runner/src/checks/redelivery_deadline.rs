@@ -6,11 +6,15 @@
 
 use std::collections::BTreeMap;
 
-use jetlag_model::{ConsumerConfig, Duration, Time};
+use jetlag_model::{AckPolicy, ConsumerConfig, Duration, Time};
 use jetlag_sim::UNDELIVERED;
 use jetlag_trace::{Key, Kind, Record};
 
-use super::{Configs, ConsumerKey, Finding, consumer_of, forget_deleted, message_of, show};
+use super::{Configs, ConsumerKey, Finding, Judge, consumer_of, forget_deleted, message_of, show};
+
+/// What each consumer waits for.
+#[derive(Default)]
+pub(super) struct Deadlines(BTreeMap<ConsumerKey, BTreeMap<u64, Waiting>>);
 
 /// What is known of a message that waits for an acknowledgement.
 struct Waiting {
@@ -21,75 +25,86 @@ struct Waiting {
     excuse: Option<&'static str>,
 }
 
-pub(super) fn check(records: &[Record], finding: &mut Finding) {
-    let mut configs = Configs::default();
-    let mut waiting: BTreeMap<(ConsumerKey, u64), Waiting> = BTreeMap::new();
-    for record in records {
-        configs.follow(record);
-        forget_deleted(record, &mut waiting);
+impl Judge for Deadlines {
+    fn follow(&mut self, record: &Record, configs: &Configs, finding: &mut Finding) {
         match record.kind {
-            Kind::ServerDown => excuse(&mut waiting, |_| true, "restart"),
+            Kind::ServerDown => self.0.values_mut().for_each(|waiting| excuse(waiting, "restart")),
             Kind::ConsumerUpdated => {
-                let of = consumer_of(record);
-                excuse(&mut waiting, |consumer| Some(consumer) == of.as_ref(), "consumer updated");
+                let updated = consumer_of(record).and_then(|consumer| self.0.get_mut(&consumer));
+                updated.into_iter().for_each(|waiting| excuse(waiting, "consumer updated"));
             }
-            _ => {}
-        }
-        let Some(message) = message_of(record) else { continue };
-        let Some(config) = configs.of(&message.0) else { continue };
-        if record.kind == Kind::Delivered {
-            let count = record.fields.uint(Key::DeliveryCount).unwrap_or(1);
-            if count > 1 {
-                judge(record, &message, waiting.get(&message), finding);
-            }
-            waiting.insert(message, Waiting { count, due: record.at + config.wait_after(count), queued: false, excuse: None });
-            continue;
-        }
-        let Some(state) = waiting.get_mut(&message) else { continue };
-        match record.kind {
-            Kind::Naked => match record.fields.duration(Key::Delay) {
-                None => {
-                    state.queued = true;
-                    state.excuse = Some("plain nak");
+            Kind::ConsumerDeleted | Kind::StreamDeleted => forget_deleted(record, &mut self.0),
+            Kind::Delivered | Kind::Naked | Kind::InProgress | Kind::Expired | Kind::Acked | Kind::Terminated | Kind::Exhausted => {
+                let Some((consumer, seq)) = message_of(record) else { return };
+                let Some(config) = configs.of(&consumer) else { return };
+                match record.kind {
+                    Kind::Delivered => self.delivered(record, consumer, seq, config, finding),
+                    _ => {
+                        if let Some(waiting) = self.0.get_mut(&consumer) {
+                            change(waiting, record, seq, config);
+                        }
+                    }
                 }
-                Some(delay) => {
-                    state.queued = false;
-                    state.excuse = None;
-                    state.due = record.at + nak_delay(config, state.count, delay);
-                }
-            },
-            Kind::InProgress if !state.queued => state.due = record.at + config.wait_after(state.count),
-            Kind::Expired if record.fields.text(Key::Reason).is_some_and(|reason| **reason == *UNDELIVERED) => {
-                state.excuse = Some("met nobody");
-            }
-            Kind::Expired => state.queued = true,
-            Kind::Acked | Kind::Terminated | Kind::Exhausted => {
-                waiting.remove(&message);
             }
             _ => {}
         }
     }
 }
 
-fn judge(record: &Record, message: &(ConsumerKey, u64), waiting: Option<&Waiting>, finding: &mut Finding) {
-    finding.look();
-    match waiting {
-        None => finding.exempt("restart"),
-        Some(Waiting { excuse: Some(why), .. }) => finding.exempt(why),
-        Some(Waiting { due, .. }) if record.at < *due => {
-            let name = show(&message.0, message.1);
-            finding.fail(format!("{name} was delivered again at {}, before its deadline at {due}", record.at), Some(record.n));
+impl Deadlines {
+    fn delivered(&mut self, record: &Record, consumer: ConsumerKey, seq: u64, config: &ConsumerConfig, finding: &mut Finding) {
+        let count = record.fields.uint(Key::DeliveryCount).unwrap_or(1);
+        let before = self.0.get(&consumer).and_then(|waiting| waiting.get(&seq));
+        if count > 1 {
+            finding.look();
+            match before {
+                None => finding.exempt("restart"),
+                Some(Waiting { excuse: Some(why), .. }) => finding.exempt(why),
+                Some(Waiting { due, .. }) if record.at < *due => {
+                    let name = show(&consumer, seq);
+                    finding.fail(format!("{name} was delivered again at {}, before its deadline at {due}", record.at), Some(record.n));
+                }
+                Some(_) => {}
+            }
         }
-        Some(_) => {}
+        let waiting = Waiting { count, due: record.at + config.wait_after(count), queued: false, excuse: None };
+        self.0.entry(consumer).or_default().insert(seq, waiting);
     }
 }
 
-fn excuse(waiting: &mut BTreeMap<(ConsumerKey, u64), Waiting>, of: impl Fn(&ConsumerKey) -> bool, why: &'static str) {
-    for ((consumer, _), state) in waiting.iter_mut() {
-        if of(consumer) {
-            state.excuse = Some(why);
-        }
+/// Something happened to a message that may be waiting.
+fn change(waiting: &mut BTreeMap<u64, Waiting>, record: &Record, seq: u64, config: &ConsumerConfig) {
+    if config.ack_policy == AckPolicy::All && matches!(record.kind, Kind::Acked | Kind::Terminated) {
+        *waiting = waiting.split_off(&seq);
     }
+    if matches!(record.kind, Kind::Acked | Kind::Terminated | Kind::Exhausted) {
+        waiting.remove(&seq);
+        return;
+    }
+    let Some(state) = waiting.get_mut(&seq) else { return };
+    match record.kind {
+        Kind::Naked => match record.fields.duration(Key::Delay) {
+            None => {
+                state.queued = true;
+                state.excuse = Some("plain nak");
+            }
+            Some(delay) => {
+                state.queued = false;
+                state.excuse = None;
+                state.due = record.at + nak_delay(config, state.count, delay);
+            }
+        },
+        Kind::InProgress if !state.queued => state.due = record.at + config.wait_after(state.count),
+        Kind::Expired if record.fields.text(Key::Reason).is_some_and(|reason| **reason == *UNDELIVERED) => {
+            state.excuse = Some("met nobody");
+        }
+        Kind::Expired => state.queued = true,
+        _ => {}
+    }
+}
+
+fn excuse(waiting: &mut BTreeMap<u64, Waiting>, why: &'static str) {
+    waiting.values_mut().for_each(|state| state.excuse = Some(why));
 }
 
 /// How long a delayed nak delays at least: with backoff, the server stamps with the first step and compares with the current one.

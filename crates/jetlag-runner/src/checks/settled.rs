@@ -4,76 +4,111 @@
 //! Exempt are acknowledgements that were lost, failed or are under way, those that came too late to change anything, those for a consumer that
 //! is gone, and deliveries after a server died and lost a tail.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use jetlag_model::{SeqSet, Time};
 use jetlag_trace::{Key, Kind, Record};
 
-use super::{ConsumerKey, Finding, consumer_of, forget_deleted, lost_a_tail, message_of, show};
+use super::{Configs, ConsumerKey, Finding, Judge, Observed, consumer_of, forget_deleted, lost_a_tail, message_of, show};
 
-pub(super) fn check(records: &[Record], finding: &mut Finding) {
-    deliveries_after(records, finding);
-    let mut effects: BTreeMap<u64, Vec<Kind>> = BTreeMap::new();
-    let mut deleted: Vec<ConsumerKey> = Vec::new();
-    for record in records {
-        if let Some(cause) = record.cause {
-            effects.entry(cause).or_default().push(record.kind);
+#[derive(Default)]
+pub(super) struct Settled {
+    /// Acknowledgements that have had no effect yet, by their records.
+    open: BTreeMap<u64, Open>,
+    settled: BTreeMap<ConsumerKey, SeqSet>,
+    tail_lost: bool,
+    /// Consumers that were deleted at some time.
+    deleted: BTreeSet<ConsumerKey>,
+}
+
+/// An acknowledgement that a client decided on.
+struct Open {
+    message: Option<(ConsumerKey, u64)>,
+    at: Time,
+    /// A fault holds it back.
+    delayed: bool,
+}
+
+impl Judge for Settled {
+    fn follow(&mut self, record: &Record, _: &Configs, finding: &mut Finding) {
+        if let Some(cause) = record.cause.filter(|_| !self.open.is_empty()) {
+            self.effect(cause, record.kind, finding);
         }
-        if record.kind == Kind::ConsumerDeleted {
-            deleted.extend(consumer_of(record));
+        match record.kind {
+            Kind::Sent | Kind::Command if is_ack(record) => {
+                finding.look();
+                self.open.insert(record.n, Open { message: message_of(record), at: record.at, delayed: false });
+            }
+            Kind::Acked | Kind::Terminated => {
+                if let Some((consumer, seq)) = message_of(record) {
+                    finding.look();
+                    self.settled.entry(consumer).or_default().insert(seq);
+                }
+            }
+            Kind::Delivered => self.delivered(record, finding),
+            Kind::ServerDown => self.tail_lost |= lost_a_tail(record),
+            Kind::ConsumerDeleted | Kind::StreamDeleted => {
+                forget_deleted(record, &mut self.settled);
+                self.deleted.extend(consumer_of(record));
+            }
+            _ => {}
         }
     }
-    for record in records.iter().filter(|record| is_ack(record)) {
-        let effects = effects.get(&record.n).map_or(&[][..], Vec::as_slice);
-        let any = |kinds: &[Kind]| effects.iter().any(|kind| kinds.contains(kind));
-        finding.look();
-        if any(&[Kind::Acked, Kind::Terminated]) {
-            continue;
-        }
-        let exemption = [
-            (any(&[Kind::Lost]), "acknowledgement lost"),
-            (any(&[Kind::Failed]), "acknowledgement failed"),
-            (any(&[Kind::AckIgnored]), "too late"),
-            (any(&[Kind::Delayed]), "under way"),
-            (consumer_of(record).is_none_or(|consumer| deleted.contains(&consumer)), "consumer gone"),
-        ];
-        match exemption.into_iter().find(|(holds, _)| *holds) {
-            Some((_, why)) => finding.exempt(why),
-            None => {
-                let what = message_of(record).map_or("a message".to_owned(), |(consumer, seq)| show(&consumer, seq));
-                finding.fail(format!("the acknowledgement of {what} at {} had no effect", record.at), Some(record.n));
+
+    /// What has had no effect until now should have had one.
+    fn conclude(&self, _: &Configs, _: &Observed, finding: &mut Finding) {
+        for (n, open) in &self.open {
+            match &open.message {
+                _ if open.delayed => finding.exempt("under way"),
+                Some((consumer, _)) if self.deleted.contains(consumer) => finding.exempt("consumer gone"),
+                None => finding.exempt("consumer gone"),
+                Some((consumer, seq)) => {
+                    let what = show(consumer, *seq);
+                    finding.fail(format!("the acknowledgement of {what} at {} had no effect", open.at), Some(*n));
+                }
             }
         }
+    }
+}
+
+impl Settled {
+    /// Something came of an acknowledgement.
+    fn effect(&mut self, of: u64, kind: Kind, finding: &mut Finding) {
+        let exemption = match kind {
+            Kind::Acked | Kind::Terminated => None,
+            Kind::Lost => Some("acknowledgement lost"),
+            Kind::Failed => Some("acknowledgement failed"),
+            Kind::AckIgnored => Some("too late"),
+            Kind::Delayed => {
+                if let Some(open) = self.open.get_mut(&of) {
+                    open.delayed = true;
+                }
+                return;
+            }
+            _ => return,
+        };
+        if self.open.remove(&of).is_some()
+            && let Some(why) = exemption
+        {
+            finding.exempt(why);
+        }
+    }
+
+    /// No delivery follows an acknowledgement that took effect.
+    fn delivered(&self, record: &Record, finding: &mut Finding) {
+        let Some((consumer, seq)) = message_of(record) else { return };
+        if !self.settled.get(&consumer).is_some_and(|settled| settled.contains(seq)) {
+            return;
+        }
+        if self.tail_lost {
+            return finding.exempt("lost tail");
+        }
+        let name = show(&consumer, seq);
+        finding.fail(format!("{name} was delivered at {}, although it had been settled", record.at), Some(record.n));
     }
 }
 
 /// Whether a record is a client's decision to settle a message.
 fn is_ack(record: &Record) -> bool {
-    let settles = record.fields.text(Key::Crossing).is_some_and(|crossing| matches!(&**crossing, "ack" | "term"));
-    settles && matches!(record.kind, Kind::Sent | Kind::Command)
-}
-
-/// No delivery follows an acknowledgement that took effect.
-fn deliveries_after(records: &[Record], finding: &mut Finding) {
-    let mut settled = BTreeMap::new();
-    let mut tail_lost = false;
-    for record in records {
-        forget_deleted(record, &mut settled);
-        tail_lost |= lost_a_tail(record);
-        let Some(message) = message_of(record) else { continue };
-        match record.kind {
-            Kind::Acked | Kind::Terminated => {
-                finding.look();
-                settled.insert(message, record.at);
-            }
-            Kind::Delivered => match settled.get(&message) {
-                Some(_) if tail_lost => finding.exempt("lost tail"),
-                Some(at) => {
-                    let name = show(&message.0, message.1);
-                    finding.fail(format!("{name} was delivered at {}, although it was settled at {at}", record.at), Some(record.n));
-                }
-                None => {}
-            },
-            _ => {}
-        }
-    }
+    record.fields.text(Key::Crossing).is_some_and(|crossing| matches!(&**crossing, "ack" | "term"))
 }

@@ -7,7 +7,14 @@ use jetlag_scenario::CheckName;
 use jetlag_trace::{Key, Kind, Place, Record, Trace};
 use serde_json::json;
 
-use super::{Observed, evaluate};
+use super::{Checks, Finding, Observed};
+
+/// What a check finds in these records.
+fn evaluate(name: CheckName, records: &[Record], observed: &Observed) -> Finding {
+    let mut checks = Checks::of([name]);
+    checks.follow(records);
+    checks.evaluate(name, observed)
+}
 
 /// A trace under construction.
 #[derive(Default)]
@@ -106,7 +113,7 @@ fn max_deliver() {
     let judge = |story, evaluated, wrong| judge(CheckName::MaxDeliver, story, &observed(json!(null)), evaluated, &[], wrong);
     judge(story(), 2, None);
     judge(story().delivered(20, 1, 3, 1), 3, Some("S/C:1 was delivered 3 times by 20s; max_deliver is 2"));
-    judge(story().with(20, Kind::Exhausted).delivered(30, 1, 2, 1), 3, Some("it had used up max_deliver at 20s"));
+    judge(story().with(20, Kind::Exhausted).delivered(30, 1, 2, 1), 3, Some("it had used up max_deliver before"));
     judge(story().with(20, Kind::Exhausted).then(21, Kind::ConsumerDeleted, &[]).delivered(30, 1, 1, 1), 3, None);
 }
 
@@ -173,7 +180,7 @@ fn settled() {
     };
     judge(sent().leads_to(Kind::Acked), 2, &[], None);
     judge(sent(), 1, &[], Some("the acknowledgement of S/C:1 at 1s had no effect"));
-    judge(sent().leads_to(Kind::Acked).delivered(10, 1, 2, 1), 2, &[], Some("S/C:1 was delivered at 10s, although it was settled at 1s"));
+    judge(sent().leads_to(Kind::Acked).delivered(10, 1, 2, 1), 2, &[], Some("S/C:1 was delivered at 10s, although it had been settled"));
     for (effect, why) in [
         (Kind::Lost, "acknowledgement lost"),
         (Kind::Failed, "acknowledgement failed"),

@@ -1,7 +1,7 @@
 //! One command line, with its body, into a step.
 
 use jetlag_fault::{Lost, LostTail};
-use jetlag_model::{StreamSeq, WallTime};
+use jetlag_model::{Duration, StreamSeq, WallTime};
 
 use crate::args::Args;
 use crate::diagnostic::Report;
@@ -426,6 +426,7 @@ fn publish(args: &mut Args<'_, '_>) -> Option<Command> {
         let span = payload.span;
         args.report.error(span, "`reply` and `no-reply` contradict each other".to_owned(), "one of the two").help("keep one of them");
     }
+    let (count, every, lasting) = repetition(args);
     Some(Command::Publish(Publish {
         subject,
         payload: payload.bytes.into(),
@@ -435,10 +436,40 @@ fn publish(args: &mut Args<'_, '_>) -> Option<Command> {
         expected_stream: args.text_option("expected-stream"),
         expected_last_msg_id: args.text_option("expected-last-msg-id"),
         headers,
-        count: args.count_option("count", "nothing would be published").unwrap_or(1),
+        count,
+        every,
+        lasting,
         reply,
         no_reply,
     }))
+}
+
+/// How often a publish is repeated: how many times, the time between two, and for how long.
+fn repetition(args: &mut Args<'_, '_>) -> (u64, Option<Duration>, Option<Duration>) {
+    let count = args.count_option("count", "nothing would be published");
+    let (every, lasting) = (passing(args, "every"), passing(args, "for"));
+    match (every, lasting) {
+        (None, Some(_)) if args.taken("every").is_none() => {
+            args.contradiction("for", "`for` says how long to go on, and nothing says how often: write `every=D` too");
+        }
+        (_, Some(_)) if count.is_some() => args.contradiction("count", "`count` and `for` both say when to stop; keep one of them"),
+        (Some(every), Some(lasting)) => {
+            let times = lasting.as_nanos().div_euclid(every.as_nanos()) + i64::from(lasting.as_nanos().rem_euclid(every.as_nanos()) != 0);
+            return (u64::try_from(times).unwrap_or(1).max(1), Some(every), Some(lasting));
+        }
+        _ => {}
+    }
+    (count.unwrap_or(1), every, lasting)
+}
+
+/// A length of time, more than none.
+fn passing(args: &mut Args<'_, '_>, key: &'static str) -> Option<Duration> {
+    let length = args.delay_option(key)?;
+    if length == Duration::ZERO {
+        args.contradiction(key, format!("`{key}=0s` is no time at all"));
+        return None;
+    }
+    Some(length)
 }
 
 fn ack(word: &str, args: &mut Args<'_, '_>) -> Option<Command> {

@@ -128,8 +128,14 @@ fn publish() -> BoxedStrategy<Publish> {
     let header = (text(), text()).prop_map(|(key, value)| (format!("k{}", key.replace(':', ";")), value));
     let expected = (of(any::<u64>()), of(any::<u64>()), of(text()), of(text()));
     let answers = prop_oneof![Just((None, false)), Just((None, true)), text().prop_map(|reply| (Some(reply), false))];
-    (text(), payload(), of(text()), expected, vec(header, 0..3), 1..5_u64, answers)
-        .prop_map(|(subject, payload, id, (seq, subject_seq, stream, msg_id), headers, count, (reply, no_reply))| Publish {
+    let every = (1..1_000_000_i64).prop_map(Duration::from_micros);
+    let repeated = (1..5_u64, of((every, any::<bool>()))).prop_map(|(count, every)| match every {
+        None => (count, None, None),
+        Some((every, false)) => (count, Some(every), None),
+        Some((every, true)) => (count, Some(every), Some(every * count as i64)),
+    });
+    (text(), payload(), of(text()), expected, vec(header, 0..3), repeated, answers)
+        .prop_map(|(subject, payload, id, (seq, subject_seq, stream, msg_id), headers, repeated, (reply, no_reply))| Publish {
             subject,
             payload,
             id,
@@ -138,7 +144,9 @@ fn publish() -> BoxedStrategy<Publish> {
             expected_stream: stream,
             expected_last_msg_id: msg_id,
             headers,
-            count,
+            count: repeated.0,
+            every: repeated.1,
+            lasting: repeated.2,
             reply,
             no_reply,
         })

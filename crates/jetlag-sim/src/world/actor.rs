@@ -9,8 +9,9 @@ use jetlag_trace::{Key, Kind, Record};
 use serde_json::Value as Json;
 
 use super::connections::Return;
-use super::{Connection, World};
+use super::{Connection, Item, Series, World};
 use crate::client::RequestId;
+use crate::schedule::Rank;
 use crate::worker::Worker;
 use crate::{Backend, ClientOptions, Delivery, DeliveryRef, Handler, Sent, WorkerOptions, WorldError};
 
@@ -39,6 +40,33 @@ impl<B: Backend> World<B> {
         let member = self.member_or_new(client)?;
         let frames = self.members[member].client.publish(message, confirm)?;
         self.send(member, frames)
+    }
+
+    /// A client publishes a message `count` times, one now and one `every` so long; its process does so by itself, so that what it publishes
+    /// while it has no connection fails, and no more comes after a crash.
+    ///
+    /// # Errors
+    /// As [`World::publish`], and when `every` is no time.
+    pub fn publish_every(&mut self, client: &str, message: Message, confirm: bool, count: u64, every: Duration) -> Result<(), WorldError> {
+        if every <= Duration::ZERO {
+            return Err(WorldError::Negative { what: "the time between two messages", length: every });
+        }
+        let member = self.member_or_new(client)?;
+        self.publish_next(member, Box::new(Series { message, confirm, left: count, every, cause: self.cause }))
+    }
+
+    /// A client publishes the next message of a series.
+    pub(super) fn publish_next(&mut self, member: usize, mut series: Box<Series>) -> Result<(), WorldError> {
+        if series.left == 0 {
+            return Ok(());
+        }
+        series.left -= 1;
+        self.set_cause(series.cause);
+        let frames = self.members[member].client.publish(series.message.clone(), series.confirm)?;
+        if series.left > 0 {
+            self.schedule(self.now() + series.every, Rank::Worker, Item::Publish { member, series });
+        }
+        self.send(member, frames).map(|_| ())
     }
 
     /// A client sends a pull request, and returns its name for it.
@@ -338,15 +366,15 @@ impl<B: Backend> Actor<'_, B> {
     /// # Errors
     /// When the subject can not be published to, or the server fails.
     pub fn publish_message(&mut self, message: Message) -> Result<Publication, WorldError> {
-        let from = self.world.trace.records().len();
+        let from = self.world.trace.len();
         if let Sent::Failed(text) = self.world.publish(&self.name, message, true)? {
             return Ok(Publication::NotSent(text));
         }
         let end = self.world.now() + self.world.backend.patience();
         let name = self.name.clone();
-        self.world.run_until(end, |world| publication(&world.trace.records()[from..], &name).is_some())?;
+        self.world.run_until(end, |world| publication(world.trace.since(from), &name).is_some())?;
         self.world.finish_instant()?;
-        Ok(publication(&self.world.trace.records()[from..], &name).unwrap_or(Publication::Unanswered))
+        Ok(publication(self.world.trace.since(from), &name).unwrap_or(Publication::Unanswered))
     }
 
     /// Sends a pull request for `batch` messages that does not expire, and returns its name.

@@ -4,7 +4,7 @@ use jetlag_fault::{Direction, Fate, RuleId, Verdict};
 use jetlag_model::{Address, Message, Sid};
 use jetlag_trace::{Key, Kind};
 
-use super::{Down, Item, World};
+use super::{Down, Item, World, insert_bounded};
 use crate::client::RequestId;
 use crate::crossing::{Description, Peer};
 use crate::schedule::Rank;
@@ -64,7 +64,7 @@ impl<B: Backend> World<B> {
             && let Some(reply) = &message.reply
             && let Some((id, _)) = self.members[member].client.request_of_reply(&reply.text())
         {
-            self.members[member].lost_replies.insert(id, rule.clone());
+            insert_bounded(&mut self.members[member].lost_replies, id, rule.clone());
         }
         let due = now + verdict.delay();
         let copies = verdict.copies();

@@ -124,6 +124,7 @@ impl<B: Backend> World<B> {
         self.members[member].connection = Connection::Closed;
         self.members[member].client.crashed();
         self.members[member].pulls.clear();
+        self.schedule.extract(|item| matches!(item, Item::Publish { member: of, .. } if *of == member));
         for worker in self.workers_of(member) {
             self.schedule.extract(|item| matches!(item, Item::Act { worker: of, .. } | Item::GiveUp { worker: of, .. } if *of == worker));
             self.workers[worker].crashed();

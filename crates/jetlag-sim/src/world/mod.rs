@@ -19,7 +19,7 @@ use jetlag_fault::{Action, Report, Rule, RuleId, Rules};
 use jetlag_model::{ConnId, Duration, Message, Sid, Time};
 use jetlag_trace::{Kind, Record, Trace};
 
-use crate::client::{Client, RequestId};
+use crate::client::{Client, REQUESTS, RequestId};
 use crate::crossing::Description;
 use crate::handler;
 use crate::notes::{deadline_record, note_record};
@@ -84,6 +84,21 @@ enum Item {
     Act { worker: usize, handling: u64 },
     /// A worker gives up a pull that nobody ended.
     GiveUp { worker: usize, pull: Arc<str> },
+    /// A client publishes again.
+    Publish { member: usize, series: Box<Series> },
+}
+
+/// Messages that a client publishes one by one.
+struct Series {
+    message: Message,
+    /// Whether it asks for pub acks.
+    confirm: bool,
+    /// How many are left.
+    left: u64,
+    /// The time from one to the next.
+    every: Duration,
+    /// The driver's command.
+    cause: Option<u64>,
 }
 
 /// What goes with a message on its way down.
@@ -92,6 +107,15 @@ struct Down {
     cause: Option<u64>,
     slow: Duration,
     then: Vec<(RuleId, Action)>,
+}
+
+/// How many deliveries clients got.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Got {
+    /// All of them.
+    pub deliveries: u64,
+    /// Those that were not the first attempt.
+    pub redeliveries: u64,
 }
 
 /// A world on a server.
@@ -108,6 +132,7 @@ pub struct World<B> {
     next_conn: u64,
     answers: BTreeMap<(usize, RequestId), Message>,
     deliveries: Vec<Delivery>,
+    got: Got,
     /// The instant at which the server starts again, while it is down.
     down_until: Option<Time>,
     /// The record that led to what is happening.
@@ -141,6 +166,7 @@ impl<B: Backend> World<B> {
             next_conn: 1,
             answers: BTreeMap::new(),
             deliveries: Vec::new(),
+            got: Got::default(),
             down_until: None,
             cause: None,
             server_cause: None,
@@ -179,9 +205,20 @@ impl<B: Backend> World<B> {
         (self.backend, self.trace)
     }
 
-    /// All deliveries that clients got, in order.
+    /// All deliveries that clients got, in order; after [`World::forget`], those that came since.
     pub fn deliveries(&self) -> &[Delivery] {
         &self.deliveries
+    }
+
+    /// How many deliveries clients got, forgotten ones too.
+    pub fn delivered(&self) -> Got {
+        self.got
+    }
+
+    /// Lets go of all records and deliveries so far, so that a long run does not grow. What happens next does not depend on it.
+    pub fn forget(&mut self) {
+        self.trace.forget();
+        self.deliveries.clear();
     }
 
     /// Adds a record of the driver's own, caused by what the driver is doing. Returns its number.
@@ -232,11 +269,20 @@ impl<B: Backend> World<B> {
     /// # Errors
     /// As [`World::advance`], and when the instant has passed.
     pub fn advance_to(&mut self, end: Time) -> Result<(), WorldError> {
+        self.advance_until(end, |_| false).map(|_| ())
+    }
+
+    /// The same, unless `enough` says before that it is: it is asked after each thing that happens. Says whether it was not.
+    ///
+    /// # Errors
+    /// As [`World::advance_to`].
+    pub fn advance_until(&mut self, end: Time, enough: impl Fn(&World<B>) -> bool) -> Result<bool, WorldError> {
         let now = self.now();
         if end < now {
             return Err(WorldError::Backwards { now, to: end });
         }
-        self.run_until(end, |_| false)
+        self.run_until(end, &enough)?;
+        Ok(!enough(self))
     }
 
     /// Lets everything happen that is due now.
@@ -398,6 +444,7 @@ impl<B: Backend> World<B> {
                 self.set_cause(None);
                 self.give_up(worker, &pull)
             }
+            Item::Publish { member, series } => self.publish_next(member, series),
         }
     }
 
@@ -436,6 +483,14 @@ impl<B: Backend> World<B> {
     /// The member of this name.
     fn member(&self, name: &str) -> Result<usize, WorldError> {
         self.names.get(name).copied().ok_or_else(|| WorldError::UnknownClient(name.into()))
+    }
+}
+
+/// Adds what waits for an answer; of what waits the longest, no answer is expected any more.
+fn insert_bounded<T>(waiting: &mut BTreeMap<RequestId, T>, id: RequestId, value: T) {
+    waiting.insert(id, value);
+    if waiting.len() > REQUESTS {
+        waiting.pop_first();
     }
 }
 

@@ -41,6 +41,8 @@ impl<B: Backend> World<B> {
         let name = self.members[member].client.name().clone();
         let delivery = client::delivery(&name, self.backend.now(), token, message, pull, n);
         self.members[member].client.remember(delivery.clone());
+        self.got.deliveries += 1;
+        self.got.redeliveries += u64::from(delivery.delivery_count().0 > 1);
         self.deliveries.push(delivery.clone());
         if let Some(worker) = worker {
             self.workers[worker].take(delivery, passage.slow);

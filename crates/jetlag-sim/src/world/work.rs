@@ -5,7 +5,8 @@ use std::sync::Arc;
 use jetlag_model::{AckKind, Duration, PullRequest};
 use jetlag_trace::{Key, Kind, Place};
 
-use super::{Item, World};
+use super::{Item, Member, World, insert_bounded};
+use crate::client::PULLS;
 use crate::schedule::Rank;
 use crate::{Action, Backend, ConnectionChange, Delivery, Sending, Sent, WorldError};
 
@@ -91,7 +92,7 @@ impl<B: Backend> World<B> {
         let sent = self.send(member, frames)?;
         self.told(worker, delivery, action, &sent);
         if let (Some(id), Sent::Done) = (request, &sent) {
-            self.members[member].confirmations.insert(id, (worker, delivery.clone(), action.clone()));
+            insert_bounded(&mut self.members[member].confirmations, id, (worker, delivery.clone(), action.clone()));
         }
         Ok(())
     }
@@ -128,7 +129,11 @@ impl<B: Backend> World<B> {
     fn pull(&mut self, worker: usize, member: usize, request: &PullRequest) -> Result<(), WorldError> {
         let (stream, consumer) = (self.workers[worker].stream.clone(), self.workers[worker].consumer.clone());
         let (name, frames) = self.members[member].client.fetch(&stream, &consumer, request, None)?;
-        self.members[member].pulls.insert(name.clone(), worker);
+        let Member { pulls, client, .. } = &mut self.members[member];
+        if pulls.len() >= 3 * PULLS {
+            pulls.retain(|name, _| client.pull(name).is_some());
+        }
+        pulls.insert(name.clone(), worker);
         self.workers[worker].pull_opened(name.clone());
         if request.expires > Duration::ZERO {
             // The server ends the pull in time; this is for when its word gets lost.
