@@ -235,7 +235,7 @@ const AT_AN_INSTANT: usize = 1_000;
 /// Whether a record tells that a message ended because it left the stream, or used up max_deliver. The server tells of each on a thread of its
 /// own, or as its map of unsettled messages gives them, so that the order of several at one instant is nobody's choice.
 fn is_end_of_a_message(record: &Record) -> bool {
-    record.kind == Kind::Advisory && record.fields.text(Key::Advisory).is_some_and(|kind| matches!(&**kind, "terminated" | "max-deliver"))
+    record.kind == Kind::Advisory && record.fields.text(Key::Advisory).is_some_and(|kind| matches!(&**kind, "terminated" | "max_deliver"))
 }
 
 /// The error code of a request that is not understood, and what the server itself says before the decoder's words, if it quotes them.

@@ -38,6 +38,7 @@ pub use conform::{ConformError, ConformOptions, Conformed, FileReport, Progress,
 
 pub use connection::{Arrival, CloseReason, Connection, ConnectionError, ConnectionTag, Event};
 pub use find::{Server, ServerUrl};
+pub use jetlag_program::{HIT, Hits};
 pub use programs::{Played, Programs, Shrinking, Smallest};
 pub use ratio::Ratio;
 pub use raw::{RequestError, Requester};

@@ -4,7 +4,8 @@ use std::borrow::Cow;
 use std::ops::Range;
 
 use jetlag_model::ServerVersion;
-use jetlag_program::{draw, for_library, playable, smaller};
+use jetlag_program::{Hits, count_hits, draw, for_library, playable, smaller};
+use jetlag_runner::{RunOptions, run_simulated};
 use jetlag_scenario::Scenario;
 
 use crate::compare::Difference;
@@ -35,6 +36,8 @@ pub struct Played {
     pub scenario: Scenario,
     /// What came of it.
     pub cell: Cell,
+    /// The rules of the core that it hits.
+    pub hits: Hits,
     target: usize,
 }
 
@@ -91,9 +94,17 @@ impl Programs {
             replay_all((0..batch.len()).collect(), task, &self.options, |index, done| {
                 let (seed, target) = batch[index];
                 let scenario = done.task.scenario.into_owned();
-                on_played(Played { seed, version: self.targets[target].version, scenario, cell: done.cell, target });
+                let hits = self.hits(&scenario, self.targets[target].plays);
+                on_played(Played { seed, version: self.targets[target].version, scenario, cell: done.cell, hits, target });
             });
         }
+    }
+
+    fn hits(&self, scenario: &Scenario, version: ServerVersion) -> Hits {
+        let options = RunOptions { version, registry: self.options.registry.clone(), evaluate_checks: false, ..RunOptions::default() };
+        let mut hits = Hits::new();
+        count_hits(run_simulated(scenario, &options).trace.records(), &mut hits);
+        hits
     }
 
     /// Takes the first smaller program that differs, and goes on from there, until none does or about `most` were tried; `on_progress` hears

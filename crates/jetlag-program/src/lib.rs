@@ -9,6 +9,7 @@
 mod chance;
 mod drawer;
 mod faults;
+mod hits;
 mod settings;
 mod sketch;
 mod smaller;
@@ -19,6 +20,7 @@ use jetlag_model::{Duration, ServerVersion, Time};
 use jetlag_scenario::{Header, Scenario};
 
 use crate::drawer::Drawer;
+pub use crate::hits::{HIT, Hits, NOT_HIT, count_hits};
 pub use crate::sketch::{for_library, playable};
 pub use crate::smaller::smaller;
 

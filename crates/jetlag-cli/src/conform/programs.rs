@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use jetlag_conform::{ConformOptions, Counts, Difference, Played, Programs, Shrinking, Smallest, Verdict};
+use jetlag_conform::{ConformOptions, Counts, Difference, HIT, Hits, Played, Programs, Shrinking, Smallest, Verdict};
 use jetlag_model::ServerVersion;
 use jetlag_scenario::{vocabulary, words_of};
 
@@ -22,8 +22,11 @@ const SHOWN: usize = 5;
 /// So many smaller programs are tried for one that differs, unless it is said.
 pub(super) const SHRINK: usize = 600;
 
-/// Words that were not used are listed when they are no more than these: of a few programs most words are not.
+/// Words that were not used, and rules that were not hit, are listed when they are no more than these: of a few programs most are not.
 const LISTED: usize = 60;
+
+/// How many of the rules that were hit least are named.
+const RAREST: usize = 5;
 
 /// What is to be done with the programs.
 pub(super) struct Request<'r> {
@@ -83,6 +86,8 @@ struct Told {
     commands: usize,
     /// The words of the language that they used.
     words: BTreeSet<String>,
+    /// The rules of the core that they hit.
+    hits: Hits,
     /// How many agreed, but not at first.
     late: usize,
     inconclusive: usize,
@@ -99,6 +104,9 @@ impl Told {
         self.counts[place].1.add(&cell.verdict);
         self.commands += scenario.blocks.iter().map(|block| block.steps.len()).sum::<usize>();
         self.words.extend(words_of(scenario));
+        for (rule, count) in &played.hits {
+            *self.hits.entry(rule.clone()).or_default() += count;
+        }
         match &cell.verdict {
             Verdict::Inconclusive(reason) => {
                 self.inconclusive += 1;
@@ -170,12 +178,24 @@ impl Told {
         )?;
         let vocabulary = vocabulary();
         let left_out: Vec<&str> = vocabulary.difference(&self.words).map(String::as_str).collect();
-        write!(err, "{} of the language's {} words were used", vocabulary.len() - left_out.len(), vocabulary.len())?;
-        if left_out.len() <= LISTED {
-            write!(err, "; not {}", left_out.join(", "))?;
-        }
-        writeln!(err)
+        list(err, vocabulary.len(), "of the language's words were used", &left_out)?;
+        let hits = |rule: &&str| self.hits.get(*rule).copied().unwrap_or(0);
+        let unhit: Vec<&str> = HIT.iter().copied().filter(|rule| hits(rule) == 0).collect();
+        list(err, HIT.len(), "of the core's rules were hit", &unhit)?;
+        let mut rarest: Vec<&str> = HIT.iter().copied().filter(|rule| hits(rule) > 0).collect();
+        rarest.sort_by_key(hits);
+        let rarest: Vec<String> = rarest.into_iter().take(RAREST).map(|rule| format!("{rule} ({})", hits(&rule))).collect();
+        writeln!(err, "the rarest: {}", rarest.join(", "))
     }
+}
+
+/// How many of so many there were, and which not.
+fn list(err: &mut dyn Write, all: usize, what: &str, missing: &[&str]) -> io::Result<()> {
+    write!(err, "{} of {all} {what}", all - missing.len())?;
+    if !missing.is_empty() && missing.len() <= LISTED {
+        write!(err, "; not {}", missing.join(", "))?;
+    }
+    writeln!(err)
 }
 
 /// On a terminal alone.
