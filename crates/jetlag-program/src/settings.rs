@@ -23,7 +23,7 @@ pub(crate) fn stream(drawer: &mut Drawer, name: &str, update: bool) -> String {
         line.push_str(&format!(" subjects={subjects}"));
     }
     drawer.option(line, of, "description", 10, |_| "text".to_owned());
-    drawer.option(line, of, "retention", 20, |_| "limits".to_owned());
+    drawer.option(line, of, "retention", 20, |d| d.chance.pick(&["limits", "interest", "interest", "workqueue"]).to_owned());
     drawer.option(line, of, "max-consumers", 10, |d| d.chance.pick(&["1", "2", "-1"]).to_owned());
     drawer.option(line, of, "max-msgs", 35, |d| d.chance.pick(&["1", "2", "3", "4", "6", "0", "-1"]).to_owned());
     drawer.option(line, of, "max-bytes", 25, |d| d.chance.pick(&["50", "100", "150", "250"]).to_owned());
