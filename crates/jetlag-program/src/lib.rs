@@ -65,6 +65,16 @@ pub const LEFT_OUT: &[(&[&str], &str)] = &[
     (
         &[
             "publish reply",
+            "publish every",
+            "publish for",
+            "fault header",
+            "fault payload",
+            "fault payload-contains",
+            "fault ratio",
+            "fault burst",
+            "fault over",
+            "fault after",
+            "fault until",
             "consumer flow-control",
             "update consumer flow-control",
             "consumer priority-groups",
