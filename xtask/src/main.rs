@@ -11,6 +11,7 @@ mod determinism;
 mod examples;
 mod mutants;
 mod new_server;
+mod newcomer;
 mod review;
 mod server;
 mod test;
@@ -49,6 +50,8 @@ enum Task {
     Crossed(crossed::Options),
     /// Run the example clients of docs/examples, each against a server of its own
     Examples(examples::Options),
+    /// Do what the page of `jetlag` tells a new user, command by command, in a folder outside
+    Newcomer,
     /// Run a client's own published tests, against jetlag or a real server
     ClientSuite(client_suite::Options),
     /// Replay everything on a version that nobody has looked at yet, and say what has to be done about it
@@ -77,6 +80,7 @@ fn main() -> anyhow::Result<ExitCode> {
         Task::Tidy => tidy::run(&workspace),
         Task::Crossed(options) => crossed::run(&workspace, &options),
         Task::Examples(options) => examples::run(&workspace, &options),
+        Task::Newcomer => newcomer::run(&workspace),
         Task::ClientSuite(options) => client_suite::run(&workspace, &options),
         Task::NewServer(options) => new_server::run(&workspace, &options),
         Task::Review(options) => review::run(&workspace.root, &options),

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use jetlag_metrics::Metrics;
-use jetlag_trace::{Fields, Key, Record, Trace, TraceWriter, Value};
+use jetlag_trace::{Key, Record, Trace, TraceWriter, Value};
 
 use crate::error::ServerError;
 
@@ -189,23 +189,20 @@ const NUID: usize = 22;
 
 impl Aliases {
     fn apply(&mut self, mut record: Record) -> Record {
-        let fields: Vec<(Key, Value)> = record.fields.iter().map(|(key, value)| (key, self.value(key, value))).collect();
-        let mut aliased = Fields::new();
-        for (key, value) in fields {
-            aliased.set(key, value);
+        // Most records have nothing to change.
+        let changed: Vec<(Key, Value)> = record.fields.iter().filter_map(|(key, value)| Some((key, self.value(key, value)?))).collect();
+        for (key, value) in changed {
+            record.fields.set(key, value);
         }
-        record.fields = aliased;
         record
     }
 
-    fn value(&mut self, key: Key, value: &Value) -> Value {
+    /// The value as it is kept, if that is another one.
+    fn value(&mut self, key: Key, value: &Value) -> Option<Value> {
         match value {
-            Value::Text(text) => match self.text(text) {
-                Some(aliased) => Value::from(aliased),
-                None => value.clone(),
-            },
-            Value::Bytes(bytes) if key == Key::Headers => Value::Bytes(sorted_headers(bytes)),
-            other => other.clone(),
+            Value::Text(text) => self.text(text).map(Value::from),
+            Value::Bytes(bytes) if key == Key::Headers => Some(Value::Bytes(sorted_headers(bytes))),
+            _ => None,
         }
     }
 
@@ -233,8 +230,11 @@ impl Aliases {
             }
             at = end;
         }
+        if !found {
+            return None;
+        }
         out.push_str(&text[copied..]);
-        found.then_some(out)
+        Some(out)
     }
 }
 

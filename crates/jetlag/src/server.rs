@@ -44,9 +44,9 @@ pub struct ServerOptions {
 }
 
 impl Default for ServerOptions {
-    /// The newest version, seed 1, a limit of 30 days, any port.
+    /// The newest version, seed 1, a limit of 7 days, any port.
     fn default() -> ServerOptions {
-        ServerOptions { version: ServerVersion::NEWEST, seed: 1, virtual_limit: Duration::from_secs(30 * 24 * 3600), port: 0 }
+        ServerOptions { version: ServerVersion::NEWEST, seed: 1, virtual_limit: Duration::from_secs(7 * 24 * 3600), port: 0 }
     }
 }
 
