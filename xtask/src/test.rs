@@ -29,7 +29,7 @@ pub(crate) const STARTED_BY: &str = "run by ";
 
 type Step = fn(&Context<'_>) -> anyhow::Result<Tally>;
 
-const STEPS: [(&str, Step); 12] = [
+const STEPS: [(&str, Step); 13] = [
     ("fmt", |context| context.succeeds(&["fmt", "--all", "--check"], &[])),
     ("clippy", |context| context.succeeds(&["clippy", "--workspace", "--all-features", "--all-targets", "--", "-D", "warnings"], &[])),
     ("test", run_tests),
@@ -38,7 +38,7 @@ const STEPS: [(&str, Step); 12] = [
     ("tidy", |context| Ok(Tally::one(tidy::check(context.workspace)? == 0))),
     ("review", check_review_map),
     ("run", run_scenarios),
-    // `jetlag matrix --check` joins them when every requirement of docs/requirements.toml is covered; until then the CI files show what is not.
+    ("matrix", |context| context.jetlag_succeeds(&["matrix", "--check"])),
     ("determinism", |context| Ok(Tally { passed: determinism::check(context.workspace)?, ..Tally::default() })),
     ("examples", run_examples),
     ("conform", conform),
@@ -174,6 +174,12 @@ impl Context<'_> {
         Ok(Tally { skipped, note: server::HINT.to_owned(), ..Tally::default() })
     }
 
+    /// Whether `jetlag ARGS` succeeds.
+    fn jetlag_succeeds(&self, args: &[&str]) -> anyhow::Result<Tally> {
+        let status = self.workspace.jetlag(Profile::Release).args(args).status().context("cargo run could not be started")?;
+        Ok(Tally::one(status.success()))
+    }
+
     /// All scenarios passed, or `command` failed.
     fn all_scenarios(&self, command: &mut Command) -> anyhow::Result<Tally> {
         let status = command.status().context("cargo run could not be started")?;
@@ -191,6 +197,11 @@ fn run_tests(context: &Context<'_>) -> anyhow::Result<Tally> {
         // They pass without having done anything; how many they are is theirs to know.
         tally.skipped += 1;
         tally.note = "the tests that start a nats-server, counted as one, had none".to_owned();
+    }
+    if !examples::runs("promtool", &["--version"]) {
+        tally.skipped += 1;
+        let note = "the tests of alert rules, counted as one, had no promtool";
+        tally.note = if tally.note.is_empty() { note.to_owned() } else { format!("{}; {note}", tally.note) };
     }
     Ok(tally)
 }

@@ -79,3 +79,32 @@ fn a_server_from_a_folder_is_used_only_if_it_is_what_it_should_be() {
     assert!(err.contains("is refused: its SHA-256 is ") && err.contains("not kept"), "{err}");
     assert!(!cache.path().join("jetlag/nats-server/2.15.1").exists());
 }
+
+#[test]
+fn the_library_is_in_its_canonical_form() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let (code, out, err) = jetlag(&root, &["fmt", "--check", "scenarios"]);
+    assert_eq!((code, err.as_str()), (Some(0), ""), "not canonical; `jetlag fmt scenarios` makes it so:\n{out}");
+}
+
+#[test]
+fn metrics_of_each_run_are_written_as_prometheus_text() {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let scratch = tempfile::tempdir().expect("a directory can be made");
+    let file = scratch.path().join("metrics.txt");
+    let (first, second) = ("scenarios/s3/limit-1-by-nak.scn", "scenarios/tracking/forgetful-handler-is-caught.scn");
+    let (code, _, err) = jetlag(&directory, &["run", first, second, "--metrics", file.to_str().expect("a path of text")]);
+    assert_eq!(code, Some(0), "{err}");
+    let text = std::fs::read_to_string(&file).expect("it was written");
+    assert!(text.ends_with("# EOF\n"), "OpenMetrics ends so: {text}");
+    for scenario in [first, second] {
+        let of = format!("scenario=\"{scenario}\"");
+        let deliveries = text.lines().filter(|line| line.starts_with("jetlag_deliveries_total{") && line.contains(&of));
+        let counts: Vec<u64> = deliveries.filter_map(|line| line.rsplit(' ').next()?.parse().ok()).collect();
+        assert!(!counts.is_empty() && counts.iter().all(|count| *count > 0), "{scenario}: {text}");
+    }
+    assert_eq!(text.matches("# TYPE jetlag_deliveries counter\n").count(), 1, "one family for all scenarios");
+    let (code, _, err) = jetlag(&directory, &["run", first, "--metrics", "no/such/directory/metrics.txt"]);
+    assert_eq!(code, Some(2), "{err}");
+    assert!(err.contains("no/such/directory/metrics.txt can not be written"), "{err}");
+}
