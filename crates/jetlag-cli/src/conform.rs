@@ -1,5 +1,6 @@
 //! `jetlag conform`: scenarios on real servers.
 
+mod junit;
 mod page;
 mod programs;
 mod show;
@@ -10,7 +11,7 @@ use std::ops::Range;
 use std::path::PathBuf;
 use std::time::Instant;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use jetlag_conform::fetch::find_or_fetch;
 use jetlag_conform::{ConformOptions, Counts, Report, Server, confirm, conform};
@@ -52,10 +53,19 @@ pub(crate) struct Arguments {
     /// Writes what came of it into this Markdown file: a section of its own, the rest of the file stays.
     #[arg(long, value_name = "FILE")]
     report: Option<PathBuf>,
+    /// What is written besides the words for people on standard error: nothing, or JUnit's XML on standard output, a suite a server and a case a scenario.
+    #[arg(long, value_enum, default_value_t = Format::Human, conflicts_with = "seeds")]
+    format: Format,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Format {
+    Human,
+    Junit,
 }
 
 /// Replays scenarios on real servers and says whether they agree.
-pub(crate) fn run(arguments: &Arguments, _: &mut dyn Write, err: &mut dyn Write) -> anyhow::Result<Exit> {
+pub(crate) fn run(arguments: &Arguments, out: &mut dyn Write, err: &mut dyn Write) -> anyhow::Result<Exit> {
     let started = Instant::now();
     let mut options = ConformOptions::new(servers(&arguments.server, err)?);
     options.as_version = arguments.as_version;
@@ -83,6 +93,9 @@ pub(crate) fn run(arguments: &Arguments, _: &mut dyn Write, err: &mut dyn Write)
     show::write_counts(err, &report, arguments.as_version, started.elapsed())?;
     if let Some(path) = &arguments.report {
         page::write(path, &report, &format!("{again} {}", page::paths(&arguments.paths)))?;
+    }
+    if arguments.format == Format::Junit {
+        write!(out, "{}", junit::junit(&report)?)?;
     }
     Ok(exit(counts))
 }
