@@ -314,6 +314,14 @@ rules! {
     EraseLosesSubject "erase-loses-subject"
         [(2, 10, 28)..(2, 11, 0), (2, 11, 2)..(2, 11, 12), (2, 12, 0)..(2, 12, 3)]
         "nats-server PR 7601, first tags v2.11.12 and v2.12.3; server/filestore.go removeMsg of v2.10.27, v2.10.28, v2.11.1 and v2.11.2";
+    /// Of the only message of a stream they are told rightly: nothing is overwritten where nothing is left.
+    EraseSparesTheOnly "erase-spares-the-only"
+        [(2, 11, 7)..(2, 11, 12), (2, 12, 0)..(2, 12, 3)]
+        "nats-server server/filestore.go removeMsg of v2.11.6, v2.11.7 and v2.12.2";
+    /// A consumer of a work queue that does not begin at its beginning is refused for that (10101); before, for its filters first (10099, 10100).
+    WorkQueueStartsFirst "work-queue-starts-first"
+        [(2, 12, 9)..(2, 14, 0), (2, 14, 1)..]
+        "nats-server server/consumer.go addConsumer of v2.12.8, v2.12.9, v2.14.0 and v2.14.1";
     /// In a file stream, the search for the first message from a time on stumbles over gaps: start times and message ids after a restart go
     /// wrong.
     TimeSearchStumblesInFile "time-search-stumbles-in-file"

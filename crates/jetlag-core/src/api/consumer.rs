@@ -55,7 +55,8 @@ impl Core {
             if usize::try_from(stream_config.max_consumers).is_ok_and(|max| max > 0 && consumers >= max) {
                 return Err(ApiError::maximum_consumers());
             }
-            self.stream(stream)?.check_new_consumer(&config)?;
+            let rules = self.rules;
+            self.stream(stream)?.check_new_consumer(&config, rules)?;
             consumer::check_modelled(&config)?;
             self.with_stream(now, stream, |stream, cx| {
                 let order = stream.next_consumer_order();

@@ -169,7 +169,8 @@ impl Stream {
                 ApiError::sequence_not_found(seq.0)
             });
         };
-        if erase && self.log.is_on_disk() && cx.rules.has(Rule::EraseLosesSubject) {
+        let spared = self.log.len() == 0 && cx.rules.has(Rule::EraseSparesTheOnly);
+        if erase && self.log.is_on_disk() && cx.rules.has(Rule::EraseLosesSubject) && !spared {
             // What consumers are told has been overwritten with noise.
             entry.subject = NOISE.into();
         }

@@ -19,20 +19,22 @@ impl Stream {
     }
 
     /// Refuses a new consumer that a work queue can not have.
-    pub(crate) fn check_new_consumer(&self, config: &ConsumerConfig) -> Result<(), ApiError> {
+    pub(crate) fn check_new_consumer(&self, config: &ConsumerConfig, rules: Rules) -> Result<(), ApiError> {
         if self.config.retention != RetentionPolicy::WorkQueue {
             return Ok(());
         }
         if config.ack_policy != AckPolicy::Explicit {
             return Err(ApiError::work_queue_requires_explicit_ack());
         }
-        if config.deliver_policy != DeliverPolicy::All {
+        let starts_wrong = config.deliver_policy != DeliverPolicy::All;
+        if starts_wrong && rules.has(Rule::WorkQueueStartsFirst) {
             return Err(ApiError::work_queue_not_deliver_all());
         }
         if !self.consumers.is_empty() && config.filters().is_empty() {
             return Err(ApiError::work_queue_multiple_unfiltered());
         }
-        self.check_unique(config)
+        self.check_unique(config)?;
+        if starts_wrong { Err(ApiError::work_queue_not_deliver_all()) } else { Ok(()) }
     }
 
     /// Refuses filters of a consumer on a work queue that share a message with those of another. A consumer that gives its filters up is
