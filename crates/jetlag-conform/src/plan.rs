@@ -343,7 +343,7 @@ mod tests {
             (redelivered, ("nothing", "nothing"), None),
             // The pace is 1/200, so ack_wait is 150 ms.
             (redelivered, ("150000000", "300000000"), Some((2, "1m"))),
-            (redelivered, ("150000000", "230000000"), Some((2, "46"))),
+            (redelivered, ("150000000", "260000000"), Some((2, "52"))),
             (redelivered, ("150000000", "1000000"), Some((2, "00ms w1: got s \"a\""))),
             (redelivered, ("150000000", "90000000"), Some((2, "18"))),
             (redelivered, ("\"max_deliver\":10", "\"max_deliver\":1"), Some((2, "-"))),

@@ -17,8 +17,8 @@ pub(crate) const QUIET: Duration = Duration::from_millis(60);
 /// How much earlier than expected something may be seen.
 const EARLY: Duration = Duration::from_millis(10);
 
-/// What everything may be late by: one command with its connection, and the machine.
-const LATE: Duration = Duration::from_millis(40);
+/// What everything may be late by: one command with its connection, and the machine. A single frame that is 60 ms late is no difference.
+const LATE: Duration = Duration::from_millis(60);
 
 /// What an answer to what was just received costs, at one instant: two frames in different lanes, there and back.
 const HOP: Duration = Duration::from_millis(4);
