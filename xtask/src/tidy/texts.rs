@@ -114,7 +114,7 @@ mod tests {
     #[test]
     fn exceptions_are_counted() {
         let excepted = "title: a\nconform: no - it is random\n\nconform: no\n----\n";
-        let many = ["a", "b", "c", "d", "e"].map(|name| format!("scenarios/{name}.scn"));
+        let many: Vec<_> = (0..EXCEPTIONS[0].1).map(|number| format!("scenarios/{number}.scn")).collect();
         let allowed: Vec<_> = many.iter().map(|path| (path.as_str(), excepted)).collect();
         assert_eq!(judge(exceptions, &allowed), [""; 0]);
         assert_eq!(judge(exceptions, &allowed[1..]).len(), 1, "one less is to be written down too");
