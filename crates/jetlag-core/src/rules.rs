@@ -314,7 +314,8 @@ rules! {
     EraseLosesSubject "erase-loses-subject"
         [(2, 10, 28)..(2, 11, 0), (2, 11, 2)..(2, 11, 12), (2, 12, 0)..(2, 12, 3)]
         "nats-server PR 7601, first tags v2.11.12 and v2.12.3; server/filestore.go removeMsg of v2.10.27, v2.10.28, v2.11.1 and v2.11.2";
-    /// Of the only message of a stream they are told rightly: nothing is overwritten where nothing is left.
+    /// Deleting the only message of a stream with its bytes tells consumers the right subject all the same: nothing is overwritten where nothing is
+    /// left.
     EraseSparesTheOnly "erase-spares-the-only"
         [(2, 11, 7)..(2, 11, 12), (2, 12, 0)..(2, 12, 3)]
         "nats-server server/filestore.go removeMsg of v2.11.6, v2.11.7 and v2.12.2";
