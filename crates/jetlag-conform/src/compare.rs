@@ -268,19 +268,22 @@ fn line_of(record: &Record) -> String {
     line(record).unwrap_or_default()
 }
 
-/// Whose order a record is part of: a client and its link are one.
+/// Whose order a record is part of. A client and its link have each their own: the link acts on a message when it is read, and whether the answers
+/// to two publishes of one instant come with one read, before the client is told of the first, is nobody's choice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Voice<'r> {
     Script,
     Server,
     Client(&'r str),
+    Link(&'r str),
 }
 
 fn voice(place: &Place) -> Voice<'_> {
     match place {
         Place::Script => Voice::Script,
         Place::Server => Voice::Server,
-        Place::Client(client) | Place::Link { client, .. } => Voice::Client(client),
+        Place::Client(client) => Voice::Client(client),
+        Place::Link { client, .. } => Voice::Link(client),
     }
 }
 
@@ -320,6 +323,9 @@ advance 60s
             "script" => Record::new(at, Place::Script, Kind::Refused).with(Key::ErrCode, 10_025_u64).with(Key::Description, what),
             "refused" => Record::new(at, Place::Script, Kind::Refused).with(Key::ErrCode, 10_026_u64).with(Key::Description, what),
             "server" => Record::new(at, Place::Server, Kind::Delivered),
+            link if link.ends_with(" link") => {
+                Record::new(at, Place::link(link.trim_end_matches(" link"), Direction::Down), Kind::Duplicated).with(Key::Subject, what)
+            }
             client => record(Place::client(client)),
         }
     }
@@ -352,9 +358,13 @@ advance 60s
     ];
 
     fn compare(rows: &[Row<'_>], lag: i64, broken_off: bool) -> Option<Difference> {
+        compare_with(NOMINAL, rows, lag, broken_off)
+    }
+
+    fn compare_with(expected: &[Row<'_>], rows: &[Row<'_>], lag: i64, broken_off: bool) -> Option<Difference> {
         let scenario = jetlag_scenario::parse(SCENARIO).unwrap();
-        let nominal = outcome(NOMINAL);
-        let paced: Vec<_> = NOMINAL.iter().map(|(step, ms, who, what)| (*step, ms / 100, *who, *what)).collect();
+        let nominal = outcome(expected);
+        let paced: Vec<_> = expected.iter().map(|(step, ms, who, what)| (*step, ms / 100, *who, *what)).collect();
         let paced = outcome(&paced);
         let bands = vec![Band::around(10, 40); paced.trace.records().len()];
         let ratio = Ratio { numerator: 1, denominator: 100 };
@@ -392,6 +402,22 @@ advance 60s
             let difference = compare(&rows, lag, false);
             let found = difference.map(|it| (it.line, it.server.get(it.first).cloned().unwrap_or_default()));
             assert_eq!(found, expected, "{what}");
+        }
+    }
+
+    #[test]
+    fn a_link_has_an_order_of_its_own() {
+        let (a, b) = ((1, 300, "w1", "a"), (1, 300, "w1", "b"));
+        let (first, second) = ((1, 300, "w1 link", "a"), (1, 300, "w1 link", "b"));
+        let nominal = |(step, ms, who, what)| (step, ms * 100, who, what);
+        let expected = [first, second, a, b].map(nominal);
+        for (what, rows, agrees) in [
+            ("the same", [first, second, a, b], true),
+            ("the client is told of the first before the second is read", [first, a, second, b], true),
+            ("the link has another order", [second, first, a, b], false),
+            ("the client has another order", [first, second, b, a], false),
+        ] {
+            assert_eq!(compare_with(&expected, &rows, 0, false).is_none(), agrees, "{what}");
         }
     }
 

@@ -161,7 +161,7 @@ impl Core {
         assert!(at <= now.mono, "the first deadline is due at {at}, not yet at {}", now.mono);
         match deadline {
             Deadline::Pull(at) => self.with_consumer(now, &at.stream, &at.consumer, |consumer, log, cx| consumer.expire_pulls(log, cx)),
-            Deadline::Heartbeat(at) => self.with_consumer(now, &at.stream, &at.consumer, |consumer, _, cx| consumer.beat(cx)),
+            Deadline::Heartbeat(at) => self.with_consumer(now, &at.stream, &at.consumer, |consumer, log, cx| consumer.beat(log, cx)),
             Deadline::AckWait(at) => self.with_consumer(now, &at.stream, &at.consumer, |consumer, log, cx| consumer.sweep(log, cx)),
             Deadline::Pin(at) => self.with_consumer(now, &at.stream, &at.consumer, |consumer, log, cx| consumer.pin_expired(log, cx)),
             Deadline::MaxAge(stream) => self.with_stream(now, &stream, |stream, cx| stream.drop_aged(cx)),

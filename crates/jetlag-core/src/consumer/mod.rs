@@ -404,8 +404,9 @@ impl Consumer {
         self.heartbeat = (self.config.idle_heartbeat > Duration::ZERO).then(|| now.mono + self.config.idle_heartbeat);
     }
 
-    /// A push consumer was idle for a heartbeat's time.
-    pub(crate) fn beat(&mut self, cx: &mut Context) {
+    /// A push consumer was idle for a heartbeat's time. Afterwards the delivery loop comes around: it steps over what its filters do not want, which
+    /// the next heartbeat tells.
+    pub(crate) fn beat(&mut self, log: &Log, cx: &mut Context) {
         if self.active {
             let mut status = self.heartbeat_status();
             if let Some(asked) = self.flow.as_ref().and_then(Flow::asked) {
@@ -414,6 +415,7 @@ impl Consumer {
             cx.send_status(&self.config.deliver_subject, status);
         }
         self.reset_heartbeat(cx.now);
+        self.run(log, cx);
     }
 
     pub(crate) fn heartbeat_deadline(&self) -> Option<Time> {

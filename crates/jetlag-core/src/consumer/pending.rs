@@ -177,10 +177,13 @@ impl Consumer {
         }
     }
 
-    /// All unsettled messages go to the queue: the deliver subject changed.
+    /// All unsettled messages go to the queue: the deliver subject changed. Rules of `forceExpirePending`.
     pub(super) fn expire_all(&mut self, cx: &mut Context) {
         let candidates: Vec<_> = self.pending.keys().copied().filter(|seq| !self.queue.contains(*seq)).collect();
         let expired: Vec<_> = candidates.into_iter().filter(|seq| !self.exhausted_by_timer(*seq, cx)).collect();
+        if expired.is_empty() {
+            return;
+        }
         self.queue_expired(&expired, cx);
         self.arm(cx.now, cx.rules);
         self.alarm = Some(cx.now.mono + self.config.ack_wait);
