@@ -38,7 +38,7 @@ const STEPS: [(&str, Step); 13] = [
     ("tidy", |context| Ok(Tally::one(tidy::check(context.workspace)? == 0))),
     ("review", check_review_map),
     ("run", run_scenarios),
-    ("matrix", |context| context.jetlag_succeeds(&["matrix", "--check"])),
+    ("matrix", |context| context.jetlag_succeeds(&["matrix", "--check", "scenarios", "soak"])),
     ("determinism", |context| Ok(Tally { passed: determinism::check(context.workspace)?, ..Tally::default() })),
     ("examples", run_examples),
     ("conform", conform),
@@ -135,24 +135,29 @@ impl Context<'_> {
         Ok(self.server.get().and_then(Option::as_ref))
     }
 
-    /// How many scenario files there are.
+    /// How many scenario files there are: those that real servers are asked about.
     fn scenarios(&self) -> anyhow::Result<usize> {
-        Ok(self.scenario_files()?.len())
+        Ok(self.scenario_files("scenarios")?.len())
+    }
+
+    /// How many there are that take hours of virtual time.
+    fn soaks(&self) -> anyhow::Result<usize> {
+        Ok(self.scenario_files("soak")?.len())
     }
 
     /// How many of them say that no real server can be asked.
     fn scenarios_for_the_simulator_alone(&self) -> anyhow::Result<usize> {
         let mut count = 0;
-        for path in self.scenario_files()? {
+        for path in self.scenario_files("scenarios")? {
             let text = std::fs::read_to_string(&path).with_context(|| format!("{} could not be read", path.display()))?;
             count += usize::from(text.lines().take_while(|line| !line.is_empty()).any(|line| line.starts_with("conform: no")));
         }
         Ok(count)
     }
 
-    fn scenario_files(&self) -> anyhow::Result<Vec<PathBuf>> {
+    fn scenario_files(&self, folder: &str) -> anyhow::Result<Vec<PathBuf>> {
         let mut files = Vec::new();
-        let mut directories = vec![self.workspace.root.join("scenarios")];
+        let mut directories = vec![self.workspace.root.join(folder)];
         while let Some(directory) = directories.pop() {
             for entry in std::fs::read_dir(&directory).with_context(|| format!("{} could not be read", directory.display()))? {
                 let path = entry?.path();
@@ -214,7 +219,8 @@ fn check_review_map(context: &Context<'_>) -> anyhow::Result<Tally> {
 }
 
 fn run_scenarios(context: &Context<'_>) -> anyhow::Result<Tally> {
-    context.all_scenarios(context.workspace.jetlag(Profile::Release).arg("run"))
+    let scenarios = context.all_scenarios(context.workspace.jetlag(Profile::Release).args(["run", "scenarios", "soak"]))?;
+    Ok(Tally { passed: scenarios.passed + context.soaks()?, ..scenarios })
 }
 
 /// The example clients in other languages; that in Rust is among the tests.

@@ -97,7 +97,7 @@ fn a_rule_that_never_fires_fails_the_run() {
 
 #[test]
 fn minutes_of_a_cut_and_hours_of_soak_take_seconds() {
-    for (folder, id, least) in [("np", "NP-S5", Duration::from_secs(5 * 60)), ("soak", "SK5", Duration::from_secs(6 * 3600))] {
+    for (folder, id, least) in [("np", "NP-S5", Duration::from_secs(5 * 60)), ("../soak", "SK5", Duration::from_secs(6 * 3600))] {
         let found = std::cell::Cell::new(0);
         each(&library(folder), 1, |run| {
             if run.file.scenario.header.ids.iter().any(|shown| shown == id) && run.outcome.virtual_time >= least {
