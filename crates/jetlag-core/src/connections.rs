@@ -35,6 +35,8 @@ pub(crate) struct Connections {
     /// The member that last had its turn, by queue group. The real server draws one at random; here they take turns in the order of
     /// their subscriptions.
     turns: BTreeMap<Arc<str>, SubNumber>,
+    /// Whether a subscription has ended by its count since somebody asked.
+    ended: bool,
 }
 
 impl Connections {
@@ -164,8 +166,14 @@ impl Connections {
         let to = (sub.conn, sub.sid);
         if sub.max.is_some_and(|max| sub.delivered >= max) {
             self.remove(number);
+            self.ended = true;
         }
         to
+    }
+
+    /// Whether a subscription has ended by its count since this was asked last.
+    pub(crate) fn take_ended(&mut self) -> bool {
+        std::mem::take(&mut self.ended)
     }
 }
 

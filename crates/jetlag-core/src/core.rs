@@ -212,9 +212,12 @@ impl Core {
             if let Some(output) = self.outputs.pop_front() {
                 return Some(output);
             }
-            match self.effects.pop_front()? {
-                Effect::Note(note) => return Some(Output::Note(note)),
-                Effect::Send(outgoing) => self.route(*outgoing),
+            match self.effects.pop_front() {
+                Some(Effect::Note(note)) => return Some(Output::Note(note)),
+                Some(Effect::Send(outgoing)) => self.route(*outgoing),
+                // A consumer hears that its listener has had enough when it has sent what it was about to send.
+                None if self.connections.take_ended() => self.interest_changed(self.now),
+                None => return None,
             }
         }
     }

@@ -422,6 +422,24 @@ rules! {
     MemoryPurgeToldAtOnce "memory-purge-told-at-once"
         [(2, 14, 2)..]
         "nats-server commit 2e39aa25d, first tag v2.14.2";
+    /// What a purge takes from a consumer is settled in the stored copy, too, which may move its floor further than that in memory.
+    PurgeSettlesInStore "purge-settles-in-store"
+        [(2, 12, 9)..(2, 14, 0), (2, 14, 1)..]
+        "nats-server commit b8668a695, first tags v2.12.9 and v2.14.1";
+    /// The newest message of a subject is found when the one after it was removed; before, not until the subject's messages were counted or one
+    /// more came, if more than one was left.
+    NewestLeftIsFound "newest-left-is-found"
+        [(2, 12, 5)..]
+        "nats-server commit d9083a6b4, first tag v2.12.5";
+    /// The same where only one is left.
+    OnlyOneLeftIsFound "only-one-left-is-found"
+        [(2, 10, 27)..]
+        "server/filestore.go removeSeqPerSubject, v2.10.26 and v2.10.27";
+    /// Where a purge below a sequence leaves nothing of a memory stream, its first sequence moves; before, and in file streams, only with the next
+    /// message.
+    MemoryCompactMovesFirst "memory-compact-moves-first"
+        [(2, 12, 12)..(2, 14, 0), (2, 14, 3)..]
+        "nats-server commit bdb7a6ed8, first tags v2.12.12 and v2.14.3";
 }
 
 /// The rules of one version. A version newer than the table has the newest rules.

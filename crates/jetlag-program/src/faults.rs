@@ -70,7 +70,12 @@ pub(crate) fn fault(drawer: &mut Drawer) -> Option<String> {
     if effect != "slow" {
         // Whether the answer to what a client sent last still reaches it is a race.
         let comes_down = ["pub-ack", "delivery", "ack-reply", "status", "heartbeat", "advisory", "api-reply", "message"];
-        let fits = |kind: &str| !matches!(effect, "disconnect" | "crash") || comes_down.contains(&kind);
+        let fits = |kind: &str| match effect {
+            "disconnect" | "crash" => comes_down.contains(&kind),
+            // So is whether the second of two requests is there before the first one was served.
+            "duplicate" => !matches!(kind, "pull" | "next"),
+            _ => true,
+        };
         let kind = KINDS[drawer.chance.weighted(&KINDS.map(|(kind, weight)| if fits(kind) { weight } else { 0 }))].0;
         line.push_str(&format!(" kind={kind}"));
     }

@@ -22,7 +22,7 @@ impl Core {
             } else if !wanted.next_by_subj.is_empty() {
                 log.next_matching(std::slice::from_ref(&wanted.next_by_subj), StreamSeq(wanted.seq))
             } else {
-                log.last_matching(&wanted.last_by_subj).and_then(|seq| log.entry(seq))
+                log.last_told(&wanted.last_by_subj, self.rules).and_then(|seq| log.entry(seq))
             };
             entry.ok_or((404, "Message Not Found"))
         });

@@ -142,13 +142,14 @@ impl Core {
 
     pub(super) fn get_message(&mut self, name: &str, body: &[u8]) -> Result<ApiAnswer, ApiError> {
         let wanted: MsgGetRequest = decode(body, self.rules)?;
+        let rules = self.rules;
         let log = &self.stream(name)?.log;
         let asked = [wanted.seq > 0 && wanted.next_by_subj.is_empty(), !wanted.last_by_subj.is_empty(), !wanted.next_by_subj.is_empty()];
         if asked.iter().filter(|asked| **asked).count() != 1 {
             return Err(ApiError::bad_request());
         }
         let entry = if !wanted.last_by_subj.is_empty() {
-            log.last_matching(&wanted.last_by_subj).and_then(|seq| log.entry(seq))
+            log.last_told(&wanted.last_by_subj, rules).and_then(|seq| log.entry(seq))
         } else if !wanted.next_by_subj.is_empty() {
             log.next_matching(std::slice::from_ref(&wanted.next_by_subj), StreamSeq(wanted.seq))
         } else {

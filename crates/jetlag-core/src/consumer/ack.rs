@@ -58,7 +58,7 @@ impl Consumer {
 
     /// An ack of any kind shows that somebody is there.
     fn touch_by_ack(&mut self, cx: &Context) {
-        if self.inactive.is_some() && !self.config.is_push() {
+        if self.acks_are_use && self.inactive.is_some() && !self.config.is_push() {
             self.touch(cx.now);
         }
     }

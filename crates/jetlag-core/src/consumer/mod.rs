@@ -102,6 +102,8 @@ pub(crate) struct Consumer {
     heartbeat: Option<Time>,
     /// When it goes away unless used.
     inactive: Option<Time>,
+    /// Whether acks count as use: who takes them looks once, at the start, whether there is an inactive_threshold (`processInboundAcks`).
+    acks_are_use: bool,
 
     store: ConsumerStore,
     /// Its stored copy is a file, which counts as written from the beginning.
@@ -144,6 +146,7 @@ impl Consumer {
     fn bare(stream: &Arc<str>, name: Arc<str>, order: u64, config: ConsumerConfig, created: WallTime) -> Consumer {
         let flow = config.flow_control.then(Flow::default);
         let listeners = config.deliver_group.clone();
+        let acks_are_use = config.inactive_threshold > Duration::ZERO;
         Consumer {
             name,
             stream: stream.clone(),
@@ -173,6 +176,7 @@ impl Consumer {
             listeners,
             heartbeat: None,
             inactive: None,
+            acks_are_use,
             store: ConsumerStore::default(),
             on_disk: false,
             last_delivery: None,
@@ -278,21 +282,28 @@ impl Consumer {
         !self.deaf && accepts(self.config.filters(), subject)
     }
 
-    /// A message left the stream. One that is not settled is terminated. Rules of `storeUpdates` and `decStreamPending`.
-    pub(crate) fn message_removed(&mut self, entry: &LogEntry, log: &Log, cx: &mut Context) {
+    /// A message left the stream and is counted off. Gives it if it was unsettled: it is to be terminated. Rules of `decStreamPending`.
+    pub(crate) fn message_left(&mut self, entry: &LogEntry, cx: &mut Context) -> Option<Left> {
         if !self.hears(&entry.subject) {
-            return;
+            return None;
         }
-        let stalled = self.is_stalled();
         if entry.seq >= self.next_stream {
             self.num_pending -= 1;
         }
-        if let Some(pending) = self.pending.get(&entry.seq).copied() {
+        if let Some(pending) = self.pending.get(&entry.seq) {
             let count = self.redelivered.get(&entry.seq).copied().unwrap_or(0).max(1);
-            self.terminate(entry.seq, pending.first, count, UNACKNOWLEDGED_DELETED, cx);
-        } else if cx.rules.has(Rule::RedeliveredForgottenOnRemoval) && self.redelivered.remove(&entry.seq).is_some() {
+            return Some(Left { seq: entry.seq, number: pending.first, count });
+        }
+        if cx.rules.has(Rule::RedeliveredForgottenOnRemoval) && self.redelivered.remove(&entry.seq).is_some() {
             self.store.update_acks(cx.now.mono, self.config.ack_policy, ConsumerSeq(0), entry.seq);
         }
+        None
+    }
+
+    /// A message that left the stream unsettled is terminated.
+    pub(crate) fn terminate_left(&mut self, Left { seq, number, count }: Left, log: &Log, cx: &mut Context) {
+        let stalled = self.is_stalled();
+        self.terminate(seq, number, count, UNACKNOWLEDGED_DELETED, cx);
         self.go_on_if_freed(stalled, log, cx);
     }
 
@@ -320,7 +331,9 @@ impl Consumer {
                     self.next_consumer = self.next_consumer.max(self.floor.consumer_seq);
                     self.pending.remove(&seq);
                     self.redelivered.remove(&seq);
-                    self.store.update_acks(cx.now.mono, self.config.ack_policy, pending.first, seq);
+                    if cx.rules.has(Rule::PurgeSettlesInStore) {
+                        self.store.update_acks(cx.now.mono, self.config.ack_policy, pending.first, seq);
+                    }
                 }
             }
         }
@@ -331,10 +344,8 @@ impl Consumer {
         // The queue loses all but what is still to come: a surviving message waits for its deadline again.
         self.queue.retain_from(self.next_stream);
         self.overwrite_store(cx.now.mono);
-        let alarm = self.alarm;
         self.note_all_deadlines();
-        self.arm(cx.now, cx.rules);
-        self.alarm = alarm;
+        self.leave_armed(cx.now, cx.rules);
         cx.note(Note::Forgotten { at: self.at(), ack_floor: self.floor });
     }
 
@@ -445,6 +456,16 @@ impl Consumer {
     fn max_ack_pending(&self) -> Option<usize> {
         usize::try_from(self.config.max_ack_pending).ok().filter(|max| *max > 0)
     }
+}
+
+/// A message that left the stream while it was unsettled.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Left {
+    seq: StreamSeq,
+    /// The number of its first delivery.
+    number: ConsumerSeq,
+    /// How often it was delivered.
+    count: u64,
 }
 
 /// Whether a purge of `filter` takes all that a consumer wants. Where it takes one of several filters for all, the consumer steps over what

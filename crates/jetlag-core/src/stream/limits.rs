@@ -39,17 +39,19 @@ impl Stream {
     }
 
     /// Evicts what is too much after a message of `subject` was stored: of the subject first, then from the front by number, then by
-    /// bytes.
+    /// bytes. What consumers had unsettled of it is to be terminated afterwards.
     pub(super) fn enforce_limits(&mut self, subject: &str, cx: &mut Context) {
         let mut removed = Vec::new();
         self.evict_of(subject, &mut removed, cx.now.mono);
         self.evict_first(&mut removed, cx.now.mono);
-        self.announce_removed(&removed, Removal::Limit, cx);
+        self.count_off(&removed, Removal::Limit, cx);
     }
 
-    /// The same for all subjects, after the limits changed from those of `old`.
+    /// The same for all subjects, after the limits changed from those of `old`: from the front first. Rules of `UpdateConfig` (`server/filestore.go`,
+    /// `memstore.go`).
     pub(super) fn enforce_new_limits(&mut self, old: &StreamConfig, cx: &mut Context) {
         let mut removed = Vec::new();
+        self.evict_first(&mut removed, cx.now.mono);
         // Only a limit that was lowered makes the server look.
         let lowered = match (limit(old.max_msgs_per_subject), limit(self.config.max_msgs_per_subject)) {
             (Some(old), Some(new)) => new < old,
@@ -62,7 +64,6 @@ impl Stream {
                 self.evict_of(&subject, &mut removed, cx.now.mono);
             }
         }
-        self.evict_first(&mut removed, cx.now.mono);
         self.announce_removed(&removed, Removal::Limit, cx);
     }
 

@@ -57,12 +57,24 @@ struct Change {
 /// How many changes a file stream can be asked to lose.
 const JOURNAL: usize = 10_000;
 
+/// Why the newest message of a subject was not found by older servers. Rules of `removeSeqPerSubject`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Missed {
+    /// The newest was removed, and others are left.
+    OfSeveral,
+    /// The same, and one is left.
+    OnlyOne,
+}
+
 /// The messages of one stream.
 #[derive(Clone, Debug)]
 pub(crate) struct Log {
     storage: StorageType,
     entries: BTreeMap<StreamSeq, LogEntry>,
     by_subject: BTreeMap<Arc<str>, BTreeSet<StreamSeq>>,
+    /// Subjects whose newest message was removed while others stayed, and which nobody has counted since. Older servers did not find their newest
+    /// message then, see [`Log::last_told`].
+    uncounted: BTreeMap<Arc<str>, Missed>,
     ends: Ends,
     bytes: u64,
     journal: VecDeque<Change>,
@@ -78,6 +90,7 @@ impl Log {
             storage,
             entries: BTreeMap::new(),
             by_subject: BTreeMap::new(),
+            uncounted: BTreeMap::new(),
             ends: Ends { first_seq: StreamSeq(first), last_seq: StreamSeq(last), last_time: None },
             bytes: 0,
             journal: VecDeque::new(),
@@ -92,6 +105,12 @@ impl Log {
 
     pub(crate) fn len(&self) -> u64 {
         self.entries.len() as u64
+    }
+
+    /// How many sequences between its ends hold nothing.
+    pub(crate) fn num_deleted(&self) -> u64 {
+        let first = self.ends.first_seq.0.max(1);
+        (self.ends.last_seq.0 + 1).saturating_sub(first) - self.len()
     }
 
     pub(crate) fn bytes(&self) -> u64 {
@@ -159,6 +178,22 @@ impl Log {
             return self.by_subject.get(filter)?.last().copied();
         }
         self.by_subject.iter().filter(|(subject, _)| matches(filter, subject)).filter_map(|(_, seqs)| seqs.last().copied()).max()
+    }
+
+    /// The newest message that matches a filter, as requests that name one subject are told. Rules of `LoadLastMsg` (`server/filestore.go`,
+    /// `memstore.go`).
+    pub(crate) fn last_told(&self, filter: &str, rules: Rules) -> Option<StreamSeq> {
+        let is_missed = match self.uncounted.get(filter) {
+            None => false,
+            Some(Missed::OfSeveral) => !rules.has(Rule::NewestLeftIsFound),
+            Some(Missed::OnlyOne) => !rules.has(Rule::OnlyOneLeftIsFound),
+        };
+        if is_missed { None } else { self.last_matching(filter) }
+    }
+
+    /// The messages of some subjects are counted.
+    pub(crate) fn count_subjects(&mut self, filters: &[String]) {
+        self.uncounted.retain(|subject, _| !filters.iter().any(|filter| matches(filter, subject)));
     }
 
     /// The newest message of each subject that matches one of the filters, ascending.
@@ -254,15 +289,16 @@ impl Log {
         Some(entry)
     }
 
-    /// Removes all messages below `below` and lets the log begin there; what the log never held is skipped too.
-    pub(crate) fn compact(&mut self, at: Time, below: StreamSeq) -> Vec<LogEntry> {
+    /// Removes all messages below `below` and lets the log begin there; what the log never held is skipped too. Where nothing is left, because all from
+    /// `below` on were deleted before, the first sequence is left behind until the next message, unless `moves`.
+    pub(crate) fn compact(&mut self, at: Time, below: StreamSeq, moves: bool) -> Vec<LogEntry> {
         let before = self.ends;
         let seqs: Vec<_> = self.entries.range(..below).map(|(seq, _)| *seq).collect();
         let removed: Vec<_> = seqs.into_iter().filter_map(|seq| self.take(seq)).collect();
         if below > self.ends.last_seq {
             self.ends.first_seq = below;
             self.ends.last_seq = below.prev();
-        } else {
+        } else if moves || !self.entries.is_empty() {
             self.move_first();
         }
         self.record(Change { at, before, added: None, removed: removed.clone() });
@@ -272,18 +308,31 @@ impl Log {
     fn insert(&mut self, entry: LogEntry) {
         self.bytes += entry.size(self.storage);
         self.by_subject.entry(entry.subject.clone()).or_default().insert(entry.seq);
+        self.uncounted.remove(&entry.subject);
         self.entries.insert(entry.seq, entry);
     }
 
     fn take(&mut self, seq: StreamSeq) -> Option<LogEntry> {
         let entry = self.entries.remove(&seq)?;
         self.bytes -= entry.size(self.storage);
-        if let Some(seqs) = self.by_subject.get_mut(&entry.subject) {
-            seqs.remove(&seq);
-            if seqs.is_empty() {
-                self.by_subject.remove(&entry.subject);
-            }
+        let seqs = self.by_subject.entry(entry.subject.clone()).or_default();
+        let (was_first, was_newest) = (seqs.first() == Some(&seq), seqs.last() == Some(&seq));
+        seqs.remove(&seq);
+        let left = seqs.len();
+        if left == 0 {
+            self.by_subject.remove(&entry.subject);
         }
+        let was_missed = self.uncounted.get(&entry.subject) == Some(&Missed::OfSeveral);
+        let missed = match left {
+            0 => None,
+            1 if was_missed && was_first => Some(Missed::OfSeveral),
+            1 => (was_missed || (was_newest && self.storage == StorageType::File)).then_some(Missed::OnlyOne),
+            _ => (was_missed || was_newest).then_some(Missed::OfSeveral),
+        };
+        match missed {
+            Some(missed) => self.uncounted.insert(entry.subject.clone(), missed),
+            None => self.uncounted.remove(&entry.subject),
+        };
         Some(entry)
     }
 
@@ -388,7 +437,7 @@ mod tests {
         assert_eq!(ends(&log), (0, 0, 4, 3));
         log.append(Time::START, "c".into(), None, (*b"").into(), WallTime::default());
         assert_eq!(ends(&log), (1, 31, 4, 4));
-        assert_eq!(log.compact(Time::START, StreamSeq(9)).len(), 1);
+        assert_eq!(log.compact(Time::START, StreamSeq(9), true).len(), 1);
         assert_eq!(ends(&log), (0, 0, 9, 8));
         assert_eq!(ends(&Log::new(StorageType::Memory, 5)), (0, 0, 5, 4));
     }

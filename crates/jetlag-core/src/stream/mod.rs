@@ -11,15 +11,15 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jetlag_model::{
-    Advisory, ApiError, ConsumerConfig, ConsumerLimits, Duration, RetentionPolicy, StreamConfig, StreamInfo, StreamSeq, StreamState, Time,
-    WallTime,
+    AckPolicy, Advisory, ApiError, ConsumerConfig, ConsumerLimits, Duration, RetentionPolicy, StreamConfig, StreamInfo, StreamSeq,
+    StreamState, Time, WallTime,
 };
 
 pub(crate) use config::{LONGEST_NAME, check_replicas, check_update, checked, is_valid_name, required_level, seal};
 use dedup::Dedup;
 pub(crate) use log::{Ends, Log, LogEntry, accepts};
 
-use crate::consumer::Consumer;
+use crate::consumer::{Consumer, Left};
 use crate::context::Context;
 use crate::rules::{Rule, Rules};
 use crate::stored::{LostTail, StoredStream};
@@ -42,6 +42,8 @@ pub(crate) struct Stream {
     /// What consumers without acknowledgements got is let go of. A stream that went by limits when it was created or recovered has no ear
     /// for it, even if it goes by interest now.
     hears_deliveries: bool,
+    /// What left the stream while a consumer had it unsettled, and is not terminated yet.
+    removed: Vec<(Arc<str>, Left)>,
     pub(crate) consumers: BTreeMap<Arc<str>, Consumer>,
     consumers_created: u64,
 }
@@ -56,6 +58,7 @@ impl Stream {
         Stream {
             name: config.name.as_str().into(),
             hears_deliveries: config.retention != RetentionPolicy::Limits,
+            removed: Vec::new(),
             config,
             created,
             order,
@@ -134,20 +137,37 @@ impl Stream {
         let consumer = self.consumers.get_mut(name)?;
         consumer.catch_up(cx.now, cx.rules);
         let result = f(consumer, &self.log, cx);
-        if self.config.retention == RetentionPolicy::Limits {
-            consumer.released().clear();
-        } else if !consumer.released().is_empty() {
-            let released = std::mem::take(consumer.released());
+        let released = std::mem::take(consumer.released());
+        // What needs no ack is done with by its delivery, of which not every stream hears.
+        let is_heard = consumer.config.ack_policy != AckPolicy::None || self.hears_deliveries;
+        if is_heard && self.config.retention != RetentionPolicy::Limits && !released.is_empty() {
             self.release(name, &released, cx);
         }
         Some(result)
     }
 
-    /// Lets everybody know that messages are gone.
+    /// Lets everybody know that messages are gone, and that is all that follows from it.
     fn announce_removed(&mut self, entries: &[LogEntry], why: Removal, cx: &mut Context) {
+        self.count_off(entries, why, cx);
+        self.terminate_removed(cx);
+    }
+
+    /// Consumers count messages off that are gone. What they had unsettled is terminated later.
+    fn count_off(&mut self, entries: &[LogEntry], why: Removal, cx: &mut Context) {
         for entry in entries {
             cx.note(Note::Removed { stream: self.name.clone(), seq: entry.seq, why });
-            self.each_consumer(cx, |consumer, log, cx| consumer.message_removed(entry, log, cx));
+            for name in self.consumer_names() {
+                let left = self.with_consumer(&name, cx, |consumer, _, cx| consumer.message_left(entry, cx));
+                self.removed.extend(left.flatten().map(|left| (name, left)));
+            }
+        }
+    }
+
+    /// Terminates what was unsettled when it left the stream. The server does so on threads of their own, which wait for the request at work: a purge
+    /// that comes with it has moved ack floors by then.
+    fn terminate_removed(&mut self, cx: &mut Context) {
+        for (name, left) in std::mem::take(&mut self.removed) {
+            self.with_consumer(&name, cx, |consumer, log, cx| consumer.terminate_left(left, log, cx));
         }
     }
 
@@ -187,10 +207,12 @@ impl Stream {
             return Err(ApiError::stream_purge_failed("stream purge not permitted"));
         }
         let filters: Vec<String> = if filter.is_empty() || filter == ">" { Vec::new() } else { vec![filter.to_owned()] };
-        Ok(self.purge_messages(&filters, below, keep, cx))
+        let purged = self.purge_messages(&filters, below, keep, cx);
+        self.terminate_removed(cx);
+        Ok(purged)
     }
 
-    /// What a purge and a message that rolls up have in common. Rules of `purgeLocked`, `storeUpdates` (`server/stream.go`) and `PurgeEx`.
+    /// What a purge and a message that rolls up have in common; what they take from consumers is to be terminated afterwards. Rules of `purgeLocked`, `storeUpdates` (`server/stream.go`) and `PurgeEx`.
     pub(super) fn purge_messages(&mut self, filters: &[String], below: u64, keep: u64, cx: &mut Context) -> u64 {
         let on_disk = self.log.is_on_disk();
         let by_sequence = filters.is_empty() && keep > 0 && below == 0 && !on_disk && !cx.rules.has(Rule::KeepCountsMessages);
@@ -210,36 +232,39 @@ impl Stream {
             victims.truncate(victims.len().saturating_sub(usize::try_from(keep).unwrap_or(usize::MAX)));
         }
         // Consumers that hear of each message count it off; those that hear of several at once count anew.
+        let mut told = Vec::new();
         let mut counts_anew = !victims.is_empty();
         if filters.is_empty() && !below_one && (below > 0 || keep == 0) {
             // The stream begins where it was purged to, even beyond its end.
             let first = if below > 0 { StreamSeq(below) } else { self.log.last_seq().next() };
-            self.log.compact(cx.now.mono, first.max(self.log.first_seq()));
+            let moves = !on_disk && cx.rules.has(Rule::MemoryCompactMovesFirst);
+            self.log.compact(cx.now.mono, first.max(self.log.first_seq()), moves);
         } else {
-            // Consumers hear of a single message as if it had been deleted, of more than one in what follows.
-            let told = if on_disk {
-                victims.len() == 1 && cx.rules.has(Rule::FilePurgeOfOneTold)
-            } else {
-                victims.len() == 1 || !cx.rules.has(Rule::MemoryPurgeToldAtOnce)
-            };
-            counts_anew &= !told;
             let removed: Vec<LogEntry> = victims.iter().filter_map(|seq| self.log.remove(cx.now.mono, *seq)).collect();
-            for mut entry in removed.into_iter().filter(|_| told) {
-                if on_disk {
-                    entry.subject = filters.first().map_or(">", String::as_str).into();
-                }
-                self.each_consumer(cx, |consumer, log, cx| consumer.message_removed(&entry, log, cx));
+            // Consumers hear of a single message as if it had been deleted, of more than one in what follows.
+            let one = victims.len() == 1;
+            if on_disk && one && cx.rules.has(Rule::FilePurgeOfOneTold) {
+                let subject: Arc<str> = filters.first().map_or(">", String::as_str).into();
+                told = removed.into_iter().map(|entry| LogEntry { subject: subject.clone(), ..entry }).collect();
+            } else if !on_disk && (one || !cx.rules.has(Rule::MemoryPurgeToldAtOnce)) {
+                told = removed;
             }
+            counts_anew &= told.is_empty();
         }
         for seq in &victims {
             cx.note(Note::Removed { stream: self.name.clone(), seq: *seq, why: Removal::Purge });
         }
-        self.each_consumer(cx, |consumer, log, cx| {
-            if counts_anew {
-                consumer.count_pending(log);
-            }
-            consumer.purged(filters, log, cx);
-        });
+        for name in self.consumer_names() {
+            let left = self.with_consumer(&name, cx, |consumer, log, cx| {
+                let left: Vec<Left> = told.iter().filter_map(|entry| consumer.message_left(entry, cx)).collect();
+                if counts_anew {
+                    consumer.count_pending(log);
+                }
+                consumer.purged(filters, log, cx);
+                left
+            });
+            self.removed.extend(left.into_iter().flatten().map(|left| (name.clone(), left)));
+        }
         victims.len() as u64
     }
 
@@ -285,10 +310,7 @@ impl Stream {
             last_seq: self.log.last_seq(),
             last_ts: self.log.last_time(),
             num_subjects: self.log.subjects(),
-            num_deleted: match self.log.len() {
-                0 => 0,
-                messages => self.log.last_seq().0 + 1 - self.log.first_seq().0 - messages,
-            },
+            num_deleted: self.log.num_deleted(),
             consumer_count: self.consumers.len() as u64,
         };
         StreamInfo { config: self.config.clone(), created: self.created, state, ts: cx.now.wall }

@@ -98,6 +98,7 @@ impl Stream {
             cx.note(Note::Removed { stream: self.name.clone(), seq, why: Removal::Interest });
             if cx.rules.has(Rule::RollupWithoutInterest) {
                 self.roll_up(rollup, subject, 0, cx);
+                self.terminate_removed(cx);
             }
             return Ok(Fate::Stored(seq));
         }
@@ -111,6 +112,7 @@ impl Stream {
         cx.note(Note::Stored { stream: self.name.clone(), seq, subject: subject.clone() });
         self.enforce_limits(subject, cx);
         self.roll_up(rollup, subject, 1, cx);
+        self.terminate_removed(cx);
         Ok(Fate::Stored(seq))
     }
 
@@ -135,7 +137,7 @@ impl Stream {
             .filter(|other| !other.is_empty() && rules.has(Rule::ExpectedSequenceOfAnotherSubject));
         if let Some(expected) = expected("Nats-Expected-Last-Subject-Sequence") {
             let subject = other.unwrap_or(subject);
-            let last = self.log.last_matching(subject).unwrap_or_default().0;
+            let last = self.log.last_told(subject, rules).unwrap_or_default().0;
             if expected != last {
                 return Err(ApiError::wrong_last_sequence(last));
             }

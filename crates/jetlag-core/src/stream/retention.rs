@@ -54,9 +54,6 @@ impl Stream {
 
     /// A consumer is done with these messages, ranges with both ends: those that nobody else needs leave the stream.
     pub(super) fn release(&mut self, by: &str, released: &[(StreamSeq, StreamSeq)], cx: &mut Context) {
-        if self.consumers.get(by).is_some_and(|by| by.config.ack_policy == AckPolicy::None) && !self.hears_deliveries {
-            return;
-        }
         for (from, to) in released {
             let unneeded = |entry: &&LogEntry| match self.config.retention {
                 RetentionPolicy::Limits => false,
@@ -108,7 +105,7 @@ impl Stream {
     }
 
     fn drop_everything(&mut self, cx: &mut Context) {
-        for entry in self.log.compact(cx.now.mono, self.log.last_seq().next()) {
+        for entry in self.log.compact(cx.now.mono, self.log.last_seq().next(), true) {
             cx.note(crate::Note::Removed { stream: self.name.clone(), seq: entry.seq, why: Removal::Interest });
         }
     }
@@ -116,7 +113,8 @@ impl Stream {
     /// The stream goes by limits, or by interest, from now on.
     pub(super) fn begin_retention(&mut self, cx: &mut Context) {
         self.release_settled(cx);
-        if self.config.retention == RetentionPolicy::Interest && self.consumers.is_empty() && cx.rules.has(Rule::InterestOfNobodyPurges) {
+        let of_nobody = self.config.retention == RetentionPolicy::Interest && self.consumers.is_empty();
+        if of_nobody && self.log.len() > 0 && cx.rules.has(Rule::InterestOfNobodyPurges) {
             self.drop_everything(cx);
         }
     }
@@ -140,6 +138,8 @@ impl Stream {
             let refiltered = consumer.config.filters() != config.filters();
             if consumer.config != config {
                 consumer.update(config, log, cx);
+            } else if !cx.rules.has(Rule::UpdateKeepsPending) {
+                consumer.count_pending(log);
             }
             refiltered
         }) else {
