@@ -1,4 +1,4 @@
-//! The alert rules of docs/examples/alerts on the scenarios of scenarios/alerts, judged by Prometheus's own tool: all of the repaired ones do what the scenarios
+//! The alert rules of docs/examples/alerts on the scenarios of scenarios/alerts and soak/alerts, judged by Prometheus's own tool: all of the repaired ones do what the scenarios
 //! say, and of those as written exactly the ones that the README names do not.
 //!
 //! Without promtool (Debian's package `prometheus`) this is skipped, unless `JETLAG_REQUIRE_CLIENTS` is 1.
@@ -24,22 +24,31 @@ fn promtool(arguments: &[&Path]) -> Option<(bool, String)> {
     }
 }
 
+/// Where the scenarios are.
+const FOLDERS: [&str; 2] = ["scenarios/alerts", "soak/alerts"];
+
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
+    entries.map(|entry| entry.expect("the folder can be read").path()).collect()
+}
+
 /// What promtool finds wrong with rules on each scenario: `scenario: alert`.
 fn wrong(rules: &str) -> Option<BTreeSet<String>> {
     let folder = tempfile::tempdir().expect("a folder can be made");
     let run = Command::new(env!("CARGO_BIN_EXE_jetlag"))
         .current_dir(root())
-        .args(["run", "scenarios/alerts", "--promtool"])
+        .args(["run", FOLDERS[0], FOLDERS[1], "--promtool"])
         .arg(folder.path())
         .args(["--rules", rules])
         .output()
         .expect("jetlag can be run");
     assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
     let mut wrong = BTreeSet::new();
-    let mut tests: Vec<_> = std::fs::read_dir(folder.path().join("scenarios/alerts")).expect("tests were written").collect();
-    assert_eq!(tests.len(), std::fs::read_dir(root().join("scenarios/alerts")).expect("there are scenarios").count());
-    for test in tests.drain(..) {
-        let path = test.expect("the folder can be read").path();
+    for path in FOLDERS.iter().flat_map(|name| {
+        let tests = files(&folder.path().join(name));
+        assert_eq!(tests.len(), files(&root().join(name)).len(), "a test for each scenario of {name}");
+        tests
+    }) {
         let (succeeded, said) = promtool(&[&path])?;
         let name = path.file_name().and_then(|name| name.to_str()).expect("a name").trim_end_matches(".test.json").to_owned();
         let failed: BTreeSet<&str> = said
