@@ -294,7 +294,7 @@ fn is_timeless(record: &Record) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use jetlag_trace::Trace;
+    use jetlag_trace::{Direction, Trace};
 
     use super::*;
 
