@@ -99,21 +99,26 @@ impl LateServer {
         LateServer { server, last: None, pattern, timers, patience, drawn: 0 }
     }
 
-    /// What the server does next by itself, and when it gets to it.
+    /// What the server does next by itself, and when it gets to it. Timers of each kind keep their order; those that are later than others are
+    /// overtaken.
     fn next_timer(&self) -> Option<(Time, Deadline)> {
-        let (due, deadline) = self.server.next_deadline()?;
-        let late = self.pattern.timer(due.as_nanos(), self.timers.lateness(deadline.kind()));
-        Some(((due + late).max(self.now()), deadline))
+        let first = |kind| {
+            let (due, deadline) = self.server.next_deadline_of(kind)?;
+            let late = self.pattern.timer(due.as_nanos(), self.timers.lateness(kind));
+            Some(((due + late).max(self.now()), deadline))
+        };
+        // Of two at one instant the first, as the kinds are in their order.
+        Deadline::KINDS.into_iter().filter_map(first).min_by_key(|(fires, _)| *fires)
     }
 
     /// Time goes by while somebody is late: the server's timers do not wait.
     fn pass(&mut self, most: Duration) {
         self.drawn += 1;
         let end = self.now() + self.pattern.input(self.drawn, most);
-        while let Some((fires, _)) = self.next_timer()
+        while let Some((fires, deadline)) = self.next_timer()
             && fires <= end
         {
-            self.server.fire(fires);
+            self.server.fire_of(fires, deadline.kind());
         }
         self.server.lag(end);
     }
@@ -147,7 +152,7 @@ impl Backend for LateServer {
         if let Some((fires, deadline)) = self.next_timer()
             && limit.allows(fires)
         {
-            self.server.fire(fires);
+            self.server.fire_of(fires, deadline.kind());
             return Ok(Polled::Fired(deadline));
         }
         if limit.time() > self.now() {

@@ -156,9 +156,24 @@ impl Core {
     /// # Panics
     /// If nothing is due yet.
     pub fn handle_deadline(&mut self, now: Now) {
-        self.now = now;
         let (at, deadline) = self.next_deadline().expect("a deadline is handled only when there is one");
-        assert!(at <= now.mono, "the first deadline is due at {at}, not yet at {}", now.mono);
+        self.fire(now, at, deadline);
+    }
+
+    /// Does what is due first of its kind (see [`Deadline::kind`]), although something of another kind may be due before: a driver's timers need not
+    /// be equally late.
+    ///
+    /// # Panics
+    /// If nothing of this kind is due yet.
+    pub fn handle_deadline_of(&mut self, now: Now, kind: &str) {
+        let first = self.first_deadline(|deadline| deadline.kind() == kind);
+        let (at, deadline) = first.expect("a deadline is handled only when there is one");
+        self.fire(now, at, deadline);
+    }
+
+    fn fire(&mut self, now: Now, at: Time, deadline: Deadline) {
+        self.now = now;
+        assert!(at <= now.mono, "the deadline is due at {at}, not yet at {}", now.mono);
         match deadline {
             Deadline::Pull(at) => self.with_consumer(now, &at.stream, &at.consumer, |consumer, log, cx| consumer.expire_pulls(log, cx)),
             Deadline::Heartbeat(at) => self.with_consumer(now, &at.stream, &at.consumer, |consumer, log, cx| consumer.beat(log, cx)),
@@ -172,6 +187,11 @@ impl Core {
     /// What is due next, and when.
     pub fn next_deadline(&self) -> Option<(Time, Deadline)> {
         self.first_deadline(|_| true)
+    }
+
+    /// What is due next of a kind (see [`Deadline::kind`]), and when.
+    pub fn next_deadline_of(&self, kind: &str) -> Option<(Time, Deadline)> {
+        self.first_deadline(|deadline| deadline.kind() == kind)
     }
 
     /// What is due next of the things that are not idle (see [`Deadline::is_idle`]): with none of these left, a run has settled.

@@ -26,6 +26,9 @@ impl Deadline {
         matches!(self, Deadline::Pull(_) | Deadline::Heartbeat(_) | Deadline::Pin(_) | Deadline::MaxAge(_) | Deadline::Inactive(_))
     }
 
+    /// The words of all kinds, in the order in which they run at one instant.
+    pub const KINDS: [&str; 6] = ["pull", "heartbeat", "ack-wait", "pin", "max-age", "inactive"];
+
     /// One word for a trace.
     pub fn kind(&self) -> &'static str {
         match self {

@@ -89,6 +89,20 @@ impl Simulated {
         }
     }
 
+    /// What the server does next by itself of a kind of deadlines, and when that is due.
+    pub fn next_deadline_of(&self, kind: &str) -> Option<(Time, Deadline)> {
+        self.core()?.next_deadline_of(kind)
+    }
+
+    /// Has the server do what is due next of a kind, at this instant: no earlier than due, and not before now.
+    pub fn fire_of(&mut self, now: Time, kind: &str) {
+        self.now = now;
+        let both = self.both(now);
+        if let Life::Up(core) = &mut self.life {
+            core.handle_deadline_of(both, kind);
+        }
+    }
+
     /// Lets time go on to this instant, whatever is due until then: a machine that is late.
     pub fn lag(&mut self, now: Time) {
         self.now = self.now.max(now);

@@ -191,6 +191,14 @@ impl Log {
         if is_missed { None } else { self.last_matching(filter) }
     }
 
+    /// A server that starts counts everything, and a first sequence that was left behind moves.
+    pub(crate) fn recount(&mut self) {
+        self.uncounted.clear();
+        if self.entries.is_empty() && self.ends.first_seq <= self.ends.last_seq {
+            self.move_first();
+        }
+    }
+
     /// The messages of some subjects are counted.
     pub(crate) fn count_subjects(&mut self, filters: &[String]) {
         self.uncounted.retain(|subject, _| !filters.iter().any(|filter| matches(filter, subject)));

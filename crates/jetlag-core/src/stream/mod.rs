@@ -73,6 +73,7 @@ impl Stream {
     /// Comes back from disk: ids within the window are known again if their messages are still there.
     pub(crate) fn recover(stored: StoredStream, order: u64, cx: &mut Context) -> Stream {
         let mut stream = Stream::with_log(stored.config, order, stored.created, stored.log);
+        stream.log.recount();
         cx.note(Note::StreamCreated { config: Box::new(stream.config.clone()) });
         let since = stream.log.first_since(cx.now.wall - stream.config.duplicate_window, cx.rules);
         let remembered = stream.log.entries().filter(|entry| since > StreamSeq(0) && entry.seq >= since);
