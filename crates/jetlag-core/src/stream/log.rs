@@ -194,7 +194,7 @@ impl Log {
     /// A server that starts counts everything, and a first sequence that was left behind moves.
     pub(crate) fn recount(&mut self) {
         self.uncounted.clear();
-        if self.entries.is_empty() && self.ends.first_seq <= self.ends.last_seq {
+        if self.entries.is_empty() && self.ends.last_seq > StreamSeq(0) && self.ends.first_seq <= self.ends.last_seq {
             self.move_first();
         }
     }
