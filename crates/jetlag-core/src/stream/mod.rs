@@ -138,10 +138,12 @@ impl Stream {
         let consumer = self.consumers.get_mut(name)?;
         consumer.catch_up(cx.now, cx.rules);
         let result = f(consumer, &self.log, cx);
-        let released = std::mem::take(consumer.released());
         // What needs no ack is done with by its delivery, of which not every stream hears.
         let is_heard = consumer.config.ack_policy != AckPolicy::None || self.hears_deliveries;
-        if is_heard && self.config.retention != RetentionPolicy::Limits && !released.is_empty() {
+        if self.config.retention == RetentionPolicy::Limits || !is_heard {
+            consumer.released().clear();
+        } else if !consumer.released().is_empty() {
+            let released = std::mem::take(consumer.released());
             self.release(name, &released, cx);
         }
         Some(result)
