@@ -6,6 +6,7 @@ use std::sync::Arc;
 use jetlag_model::{ConnId, Sid, is_valid_literal, matches};
 
 use crate::ConnectOptions;
+use crate::index::Index;
 
 /// Subscriptions are numbered in the order in which they were made; messages go out in that order.
 type SubNumber = u64;
@@ -27,10 +28,13 @@ pub(crate) struct Connections {
     subs: BTreeMap<SubNumber, Subscription>,
     numbers: BTreeMap<(ConnId, Sid), SubNumber>,
     /// Subscriptions to one literal subject, and those with wildcards.
-    literal: BTreeMap<Arc<str>, Vec<SubNumber>>,
-    wild: Vec<SubNumber>,
+    literal: Index<Arc<str>, Vec<SubNumber>>,
+    wild: Vec<(SubNumber, Arc<str>)>,
     /// What streams store: each is a subscription of the server's own.
     streams: Vec<String>,
+    /// How many subscriptions hear acknowledgements, and whether a stream stores them.
+    ack_listeners: usize,
+    acks_are_stored: bool,
     next: SubNumber,
     /// The member that last had its turn, by queue group. The real server draws one at random; here they take turns in the order of
     /// their subscriptions.
@@ -73,10 +77,13 @@ impl Connections {
         }
         let number = self.next;
         self.next += 1;
-        if is_valid_literal(&subject) {
-            self.literal.entry(subject.clone()).or_default().push(number);
+        self.ack_listeners += usize::from(hears_acks(&subject));
+        if !is_valid_literal(&subject) {
+            self.wild.push((number, subject.clone()));
+        } else if let Some(numbers) = self.literal.find_mut(&subject) {
+            numbers.push(number);
         } else {
-            self.wild.push(number);
+            self.literal.insert(subject.clone(), vec![number]);
         }
         self.numbers.insert((conn, sid), number);
         self.subs.insert(number, Subscription { conn, sid, subject, queue, delivered: 0, max: None });
@@ -94,34 +101,42 @@ impl Connections {
     fn remove(&mut self, number: SubNumber) {
         let sub = self.subs.remove(&number).expect("every number names a subscription");
         self.numbers.remove(&(sub.conn, sub.sid));
-        if let Some(numbers) = self.literal.get_mut(&sub.subject) {
+        self.ack_listeners -= usize::from(hears_acks(&sub.subject));
+        if let Some(numbers) = self.literal.find_mut(&sub.subject) {
             numbers.retain(|other| *other != number);
             if numbers.is_empty() {
                 self.literal.remove(&sub.subject);
             }
         } else {
-            self.wild.retain(|other| *other != number);
+            self.wild.retain(|(other, _)| *other != number);
         }
     }
 
     /// The subscriptions that match a literal subject, in order.
     fn matching(&self, subject: &str) -> Vec<SubNumber> {
-        let wild = self.wild.iter().filter(|number| matches(&self.subs[number].subject, subject));
-        let mut numbers: Vec<_> = self.literal.get(subject).into_iter().flatten().chain(wild).copied().collect();
+        let literal = self.literal.find(subject).into_iter().flatten().copied();
+        let wild = self.wild.iter().filter(|(_, filter)| matches(filter, subject)).map(|(number, _)| *number);
+        let mut numbers: Vec<_> = literal.chain(wild).collect();
         numbers.sort_unstable();
         numbers
     }
 
     /// What streams store, from now on.
     pub(crate) fn set_streams(&mut self, subjects: Vec<String>) {
+        self.acks_are_stored = subjects.iter().any(|subject| hears_acks(subject));
         self.streams = subjects;
+    }
+
+    /// Whether anybody may hear what is published to ack reply subjects, but the consumers themselves.
+    pub(crate) fn hear_acks(&self) -> bool {
+        self.ack_listeners > 0 || self.acks_are_stored
     }
 
     /// Whether anybody hears this subject, be it a stream.
     pub(crate) fn interest(&self, subject: &str) -> bool {
         self.streams.iter().any(|filter| matches(filter, subject))
-            || self.literal.contains_key(subject)
-            || self.wild.iter().any(|number| matches(&self.subs[number].subject, subject))
+            || self.literal.find(subject).is_some()
+            || self.wild.iter().any(|(_, filter)| matches(filter, subject))
     }
 
     /// Whether a push consumer with this deliver subject and group is bound. Only a subscription to exactly that subject counts: in exactly
@@ -131,15 +146,19 @@ impl Connections {
             return true;
         }
         let wanted = (!group.is_empty()).then_some(group);
-        self.literal.get(subject).is_some_and(|numbers| numbers.iter().any(|number| self.subs[number].queue.as_deref() == wanted))
+        self.literal.find(subject).is_some_and(|numbers| numbers.iter().any(|number| self.subs[number].queue.as_deref() == wanted))
     }
 
     /// Chooses who gets a message on `subject`: every plain subscription, and one member of every queue group.
     pub(crate) fn route(&mut self, subject: &str, from: Option<ConnId>) -> Vec<(ConnId, Sid)> {
+        let matching = self.matching(subject);
+        if matching.is_empty() {
+            return Vec::new();
+        }
         let silent = from.filter(|conn| self.open.get(conn).is_some_and(|options| !options.echo));
-        let mut chosen = Vec::new();
+        let mut chosen = Vec::with_capacity(matching.len());
         let mut groups: BTreeMap<Arc<str>, Vec<SubNumber>> = BTreeMap::new();
-        for number in self.matching(subject) {
+        for number in matching {
             let sub = &self.subs[&number];
             if Some(sub.conn) == silent {
                 continue;
@@ -177,9 +196,37 @@ impl Connections {
     }
 }
 
+/// Whether a subscription to `filter` may hear what is published to an ack reply subject.
+fn hears_acks(filter: &str) -> bool {
+    let mut tokens = filter.split('.');
+    match (tokens.next(), tokens.next()) {
+        (Some(">"), _) => true,
+        (Some("*" | "$JS"), Some("*" | ">" | "ACK")) => true,
+        _ => false,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn who_may_hear_acknowledgements() {
+        for (filter, hears) in [
+            (">", true),
+            ("*.>", true),
+            ("$JS.>", true),
+            ("$JS.ACK.S.C.>", true),
+            ("$JS.*.S.C.1.1.1.1.1", true),
+            ("$JS.ACK", true),
+            ("*", false),
+            ("$JS.EVENT.>", false),
+            ("orders.>", false),
+            ("_INBOX.c.1", false),
+        ] {
+            assert_eq!(hears_acks(filter), hears, "{filter}");
+        }
+    }
 
     fn connections(subs: &[(u64, u64, &str, &str)]) -> Connections {
         let mut all = Connections::default();

@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use jetlag_model::{Address, Advisory, ConnId, Headers, Message, Now, StreamSeq};
+use jetlag_model::{Address, Advisory, Headers, Message, Now, StreamSeq};
 
 use crate::connections::Connections;
 use crate::ids::Ids;
@@ -18,8 +18,6 @@ pub(crate) struct Outgoing {
     pub(crate) to: Arc<str>,
     /// The message as it will be seen.
     pub(crate) message: Message,
-    /// The client that published it, if one did.
-    pub(crate) from: Option<ConnId>,
     /// The delivery it is, if it is one: taken back when it meets nobody.
     pub(crate) delivery: Option<(ConsumerRef, StreamSeq)>,
 }
@@ -45,10 +43,10 @@ impl Context<'_> {
     }
 
     /// Sends a message that is seen under the subject it is sent to.
-    pub(crate) fn send(&mut self, to: &str, headers: Option<Headers>, payload: &[u8]) {
+    pub(crate) fn send(&mut self, to: impl Into<Arc<str>>, headers: Option<Headers>, payload: &[u8]) {
         let to: Arc<str> = to.into();
         let message = Message { subject: Address::Subject(to.clone()), reply: None, headers, payload: payload.into() };
-        self.effects.push_back(Effect::Send(Box::new(Outgoing { to, message, from: None, delivery: None })));
+        self.effects.push_back(Effect::Send(Box::new(Outgoing { to, message, delivery: None })));
     }
 
     /// Sends a status message that wants an answer.
@@ -56,23 +54,23 @@ impl Context<'_> {
         let to: Arc<str> = to.into();
         let reply = Some(Address::Subject(reply.clone()));
         let message = Message { subject: Address::Subject(to.clone()), reply, headers: Some(status), payload: (*b"").into() };
-        self.effects.push_back(Effect::Send(Box::new(Outgoing { to, message, from: None, delivery: None })));
+        self.effects.push_back(Effect::Send(Box::new(Outgoing { to, message, delivery: None })));
     }
 
     /// Sends a status message: headers only.
-    pub(crate) fn send_status(&mut self, to: &str, status: Headers) {
+    pub(crate) fn send_status(&mut self, to: impl Into<Arc<str>>, status: Headers) {
         self.send(to, Some(status), b"");
     }
 
     /// Sends a stored message to a pull request's reply subject or a deliver subject.
     pub(crate) fn deliver(&mut self, to: Arc<str>, message: Message, consumer: ConsumerRef, seq: StreamSeq) {
-        self.effects.push_back(Effect::Send(Box::new(Outgoing { to, message, from: None, delivery: Some((consumer, seq)) })));
+        self.effects.push_back(Effect::Send(Box::new(Outgoing { to, message, delivery: Some((consumer, seq)) })));
     }
 
     /// Publishes an advisory about a stream, or about a consumer of it.
     pub(crate) fn advise(&mut self, stream: &str, consumer: &str, advisory: &Advisory) {
         let subject = advisory.subject(stream, consumer);
         let body = advisory.body(&self.ids.draw(), self.now.wall, stream, consumer);
-        self.send(&subject, None, &body);
+        self.send(subject, None, &body);
     }
 }

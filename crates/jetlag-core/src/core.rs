@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
-use jetlag_model::{AckKind, AckPolicy, AckToken, Address, ApiUsage, ConnId, Headers, Message, Now, ServerVersion, Time, matches};
+use jetlag_model::{AckKind, AckPolicy, AckToken, Address, ApiUsage, ConnId, Headers, Message, Now, ServerVersion, Sid, Time, matches};
 
 use crate::connections::Connections;
 use crate::consumer::{Consumer, FLOW_PREFIX};
@@ -166,8 +166,7 @@ impl Core {
     /// # Panics
     /// If nothing of this kind is due yet.
     pub fn handle_deadline_of(&mut self, now: Now, kind: &str) {
-        let first = self.first_deadline(|deadline| deadline.kind() == kind);
-        let (at, deadline) = first.expect("a deadline is handled only when there is one");
+        let (at, deadline) = self.next_deadline_of(kind).expect("a deadline is handled only when there is one");
         self.fire(now, at, deadline);
     }
 
@@ -191,38 +190,40 @@ impl Core {
 
     /// What is due next of a kind (see [`Deadline::kind`]), and when.
     pub fn next_deadline_of(&self, kind: &str) -> Option<(Time, Deadline)> {
-        self.first_deadline(|deadline| deadline.kind() == kind)
+        self.first_deadline(|other| other == kind)
     }
 
     /// What is due next of the things that are not idle (see [`Deadline::is_idle`]): with none of these left, a run has settled.
     pub fn next_busy_deadline(&self) -> Option<(Time, Deadline)> {
-        self.first_deadline(|deadline| !deadline.is_idle())
+        self.first_deadline(|kind| !Deadline::is_idle_kind(kind))
     }
 
-    fn first_deadline(&self, wanted: impl Fn(&Deadline) -> bool) -> Option<(Time, Deadline)> {
-        let mut first: Option<((Time, u8, u64, u64), Deadline)> = None;
-        let mut offer = |at: Option<Time>, kind: u8, (stream, consumer): (u64, u64), deadline: &dyn Fn() -> Deadline| {
+    fn first_deadline(&self, wanted: impl Fn(&str) -> bool) -> Option<(Time, Deadline)> {
+        let mut first: Option<((Time, u8, u64, u64), Whose)> = None;
+        let mut offer = |at: Option<Time>, kind: u8, (stream, consumer): (u64, u64), whose| {
             let Some(at) = at else { return };
             let key = (at, kind, stream, consumer);
-            if first.as_ref().is_none_or(|(best, _)| key < *best) {
-                let deadline = deadline();
-                if wanted(&deadline) {
-                    first = Some((key, deadline));
-                }
+            if first.as_ref().is_none_or(|(best, _)| key < *best) && wanted(Deadline::KINDS[usize::from(kind)]) {
+                first = Some((key, whose));
             }
         };
         for stream in self.streams.values() {
-            offer(stream.age_deadline(self.now), 4, (stream.order, 0), &|| Deadline::MaxAge(stream.name.clone()));
+            offer(stream.age_deadline(self.now), 4, (stream.order, 0), Whose::Stream(stream));
             for consumer in stream.consumers.values() {
                 let order = (stream.order, consumer.order);
-                offer(consumer.pull_deadline(), 0, order, &|| Deadline::Pull(consumer.at()));
-                offer(consumer.heartbeat_deadline(), 1, order, &|| Deadline::Heartbeat(consumer.at()));
-                offer(consumer.ack_wait_deadline(), 2, order, &|| Deadline::AckWait(consumer.at()));
-                offer(consumer.pin_deadline(), 3, order, &|| Deadline::Pin(consumer.at()));
-                offer(consumer.inactive_deadline(), 5, order, &|| Deadline::Inactive(consumer.at()));
+                offer(consumer.pull_deadline(), 0, order, Whose::Consumer(consumer, Deadline::Pull));
+                offer(consumer.heartbeat_deadline(), 1, order, Whose::Consumer(consumer, Deadline::Heartbeat));
+                offer(consumer.ack_wait_deadline(), 2, order, Whose::Consumer(consumer, Deadline::AckWait));
+                offer(consumer.pin_deadline(), 3, order, Whose::Consumer(consumer, Deadline::Pin));
+                offer(consumer.inactive_deadline(), 5, order, Whose::Consumer(consumer, Deadline::Inactive));
             }
         }
-        first.map(|((at, ..), deadline)| (at, deadline))
+        let ((at, ..), whose) = first?;
+        let deadline = match whose {
+            Whose::Stream(stream) => Deadline::MaxAge(stream.name.clone()),
+            Whose::Consumer(consumer, deadline) => deadline(consumer.at()),
+        };
+        Some((at, deadline))
     }
 
     /// The next thing the server does in answer, if any. Who gets a message is decided here: a delivery that meets nobody any more is taken
@@ -294,32 +295,34 @@ impl Core {
 
     /// A client published: streams store it, the API answers it, an acknowledgement is taken, and subscribers hear it.
     fn publish(&mut self, now: Now, conn: ConnId, message: Message) {
-        let subject: Arc<str> = match &message.subject {
-            Address::Subject(text) => text.clone(),
-            Address::Ack(token) => token.to_string().into(),
-        };
+        if matches!(message.subject, Address::Ack(_)) && !self.connections.hear_acks() {
+            // Spelling its subject out would take longer than taking it.
+            let taken = self.acknowledge(now, &message);
+            return self.answer_unheard(now, conn, &message.subject, message.reply.as_ref().filter(|_| !taken));
+        }
+        let (subject, reply) = (message.subject.shared(), message.reply.clone());
         let taken = self.take(now, &subject, &message);
-        let reply = message.reply.clone();
-        let heard = self.fan_out(&Outgoing { to: subject.clone(), message, from: Some(conn), delivery: None });
+        let heard = self.fan_out(&subject, Some(conn), message);
+        self.answer_unheard(now, conn, &Address::Subject(subject), reply.as_ref().filter(|_| !taken && !heard));
+    }
+
+    /// Who waits for an answer to what met nobody is told so.
+    fn answer_unheard(&mut self, now: Now, conn: ConnId, subject: &Address, reply: Option<&Address>) {
+        let Some(reply) = reply else { return };
         let options = self.connections.options(conn);
-        if let Some(reply) = reply
-            && !taken
-            && !heard
-            && options.no_responders
-            && options.headers
-        {
+        if options.no_responders && options.headers {
             let mut status = Headers::from_status(503, "");
             if self.rules.has(Rule::NoRespondersNamesSubject) {
-                status = status.with("Nats-Subject", &subject);
+                status = status.with("Nats-Subject", &subject.text());
             }
-            self.context(now).send_status(&reply.text(), status);
+            self.context(now).send_status(reply.shared(), status);
         }
     }
 
     /// JetStream's own ears: says whether anything of it listens on the subject.
     fn take(&mut self, now: Now, subject: &Arc<str>, message: &Message) -> bool {
         let stored = self.capture(now, subject, message);
-        let acknowledged = self.acknowledge(now, subject, message);
+        let acknowledged = subject.starts_with(AckToken::PREFIX) && self.acknowledge(now, message);
         stored || acknowledged || self.answer_flow(now, subject) || self.handle_api(now, subject, message)
     }
 
@@ -330,17 +333,14 @@ impl Core {
         };
         let is_full = self.is_full(storage);
         // A delivery is stored under the subject that clients see, not the one it was sent to.
-        let seen: Arc<str> = message.subject.text().into();
+        let seen = message.subject.shared();
         self.with_stream(now, &name, |stream, cx| stream.publish(&seen, message, is_full, cx)).is_some()
     }
 
-    fn acknowledge(&mut self, now: Now, subject: &str, message: &Message) -> bool {
-        if !subject.starts_with(AckToken::PREFIX) {
-            return false;
-        }
+    fn acknowledge(&mut self, now: Now, message: &Message) -> bool {
         let Some(token) = message.subject.ack_token() else { return false };
         let kind = AckKind::parse(&message.payload);
-        let reply = message.reply.as_ref().map(|reply| reply.text().into_owned());
+        let reply = message.reply.as_ref().map(Address::shared);
         self.with_consumer(now, &token.stream, &token.consumer, |consumer, log, cx| {
             let listens = consumer.config.ack_policy != AckPolicy::None;
             if listens {
@@ -361,9 +361,10 @@ impl Core {
     /// A message of the server's own is on its way: to streams that capture it, and to whoever listens.
     fn route(&mut self, outgoing: Outgoing) {
         let now = self.now;
-        let captured = self.capture(now, &outgoing.to, &outgoing.message);
-        let heard = self.fan_out(&outgoing);
-        if let Some((at, seq)) = outgoing.delivery
+        let Outgoing { to, message, delivery } = outgoing;
+        let captured = self.capture(now, &to, &message);
+        let heard = self.fan_out(&to, None, message);
+        if let Some((at, seq)) = delivery
             && !captured
             && !heard
         {
@@ -371,15 +372,27 @@ impl Core {
         }
     }
 
-    fn fan_out(&mut self, outgoing: &Outgoing) -> bool {
-        let to = self.connections.route(&outgoing.to, outgoing.from);
-        for (conn, sid) in &to {
-            let mut message = outgoing.message.clone();
-            if !self.connections.options(*conn).headers {
-                message.headers = None;
-            }
-            self.outputs.push_back(Output::Deliver { conn: *conn, sid: *sid, message });
+    /// Hands a message to whoever listens on a subject, and says whether anybody does; `from` is the client that published it, if one did.
+    fn fan_out(&mut self, subject: &str, from: Option<ConnId>, message: Message) -> bool {
+        let to = self.connections.route(subject, from);
+        let Some((last, others)) = to.split_last() else { return false };
+        for to in others {
+            self.hand_out(*to, message.clone());
         }
-        !to.is_empty()
+        self.hand_out(*last, message);
+        true
     }
+
+    fn hand_out(&mut self, (conn, sid): (ConnId, Sid), mut message: Message) {
+        if !self.connections.options(conn).headers {
+            message.headers = None;
+        }
+        self.outputs.push_back(Output::Deliver { conn, sid, message });
+    }
+}
+
+/// Whose deadline it is; of a consumer's, also which.
+enum Whose<'a> {
+    Stream(&'a Stream),
+    Consumer(&'a Consumer, fn(ConsumerRef) -> Deadline),
 }

@@ -23,7 +23,12 @@ pub enum Deadline {
 impl Deadline {
     /// Whether only expiry of something idle is due: a run in which nothing else is left has settled.
     pub fn is_idle(&self) -> bool {
-        matches!(self, Deadline::Pull(_) | Deadline::Heartbeat(_) | Deadline::Pin(_) | Deadline::MaxAge(_) | Deadline::Inactive(_))
+        Deadline::is_idle_kind(self.kind())
+    }
+
+    /// The same of a kind.
+    pub(crate) fn is_idle_kind(kind: &str) -> bool {
+        kind != "ack-wait"
     }
 
     /// The words of all kinds, in the order in which they run at one instant.

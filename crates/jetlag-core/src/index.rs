@@ -39,6 +39,13 @@ impl<K, V> Default for Index<K, V> {
     }
 }
 
+impl<K, V> std::fmt::Debug for Index<K, V> {
+    /// How much it holds: what it holds has no order.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Index({})", self.0.len())
+    }
+}
+
 impl<K: Eq + Hash, V> Index<K, V> {
     pub(crate) fn insert(&mut self, key: K, value: V) -> Option<V> {
         self.0.insert(key, value)
@@ -46,6 +53,10 @@ impl<K: Eq + Hash, V> Index<K, V> {
 
     pub(crate) fn find<Q: Hash + Equivalent<K> + ?Sized>(&self, key: &Q) -> Option<&V> {
         self.0.get(key)
+    }
+
+    pub(crate) fn find_mut<Q: Hash + Equivalent<K> + ?Sized>(&mut self, key: &Q) -> Option<&mut V> {
+        self.0.get_mut(key)
     }
 
     pub(crate) fn remove<Q: Hash + Equivalent<K> + ?Sized>(&mut self, key: &Q) -> Option<V> {

@@ -57,6 +57,15 @@ impl AckToken {
         };
         tokens.next().is_none().then_some(token)
     }
+
+    /// How many bytes its text has.
+    pub fn text_len(&self) -> usize {
+        let digits = |number: u64| number.checked_ilog10().unwrap_or(0) as usize + 1;
+        let stamp = self.timestamp.unix_nanos();
+        let numbers = [self.delivery_count.0, self.stream_seq.0, self.consumer_seq.0, self.num_pending];
+        let sign = usize::from(stamp < 0);
+        Self::PREFIX.len() + self.stream.len() + self.consumer.len() + 6 + sign + digits(stamp.unsigned_abs()) + numbers.map(digits).iter().sum::<usize>()
+    }
 }
 
 impl fmt::Display for AckToken {
@@ -201,6 +210,20 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn the_length_of_the_text_is_known_without_it(count in any::<u64>(), seq in 0_u64..2000, stamp in any::<i64>(), pending in any::<u64>()) {
+            let token = AckToken {
+                stream: "ORDERS".into(),
+                consumer: "C".into(),
+                delivery_count: DeliveryCount(count),
+                stream_seq: StreamSeq(seq),
+                consumer_seq: ConsumerSeq(seq / 7),
+                timestamp: WallTime::from_unix_nanos(stamp),
+                num_pending: pending,
+            };
+            prop_assert_eq!(token.text_len(), token.to_string().len());
+        }
+
         #[test]
         fn payload_round_trips(kind in prop_oneof![
             Just(AckKind::Ack),

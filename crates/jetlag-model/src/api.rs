@@ -303,17 +303,16 @@ pub struct PubAck {
 impl PubAck {
     /// The answer's JSON as the server writes it, with a space before `seq` if it is `spaced`, as up to 2.11.
     pub fn body(&self, spaced: bool) -> Vec<u8> {
-        let stream = to_vec(&self.stream);
-        let stream = String::from_utf8_lossy(&stream);
+        let (stream, seq) = (to_vec(&self.stream), self.seq.0.to_string());
         match &self.error {
             Some(error) => {
                 let error = to_vec(error);
-                format!("{{\"error\":{},\"stream\":{stream},\"seq\":{}}}", String::from_utf8_lossy(&error), self.seq).into_bytes()
+                [b"{\"error\":".as_slice(), &error, b",\"stream\":", &stream, b",\"seq\":", seq.as_bytes(), b"}"].concat()
             }
             None => {
-                let space = if spaced { " " } else { "" };
-                let duplicate = if self.duplicate { ",\"duplicate\": true" } else { "" };
-                format!("{{\"stream\":{stream},{space}\"seq\":{}{duplicate}}}", self.seq).into_bytes()
+                let space = if spaced { b" ".as_slice() } else { b"" };
+                let duplicate = if self.duplicate { b",\"duplicate\": true".as_slice() } else { b"" };
+                [b"{\"stream\":".as_slice(), &stream, b",", space, b"\"seq\":", seq.as_bytes(), duplicate, b"}"].concat()
             }
         }
     }

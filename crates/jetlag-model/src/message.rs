@@ -29,6 +29,14 @@ impl Address {
         }
     }
 
+    /// The same, to keep.
+    pub fn shared(&self) -> Arc<str> {
+        match self {
+            Address::Subject(text) => text.clone(),
+            Address::Ack(token) => token.to_string().into(),
+        }
+    }
+
     /// The token, if this is an ack reply subject in either form.
     pub fn ack_token(&self) -> Option<AckToken> {
         match self {

@@ -75,17 +75,38 @@ pub fn is_valid_literal(text: &str) -> bool {
 
 /// Whether the literal `subject` matches `filter`. An empty token matches nothing.
 pub fn matches(filter: &str, subject: &str) -> bool {
-    let mut subject = subject.split('.');
-    for wanted in filter.split('.') {
-        match (wanted, subject.next()) {
-            (_, Some("")) => return false,
-            (">", Some(_)) => return subject.all(|token| !token.is_empty()),
-            ("*", Some(_)) => {}
-            (wanted, Some(token)) if wanted == token => {}
+    // Asked for every message and every filter, and nearly always answered by the first bytes.
+    let (mut filter, mut subject) = (filter.as_bytes(), subject.as_bytes());
+    loop {
+        let (wanted, more_wanted) = split_token(filter);
+        let (token, more) = split_token(subject);
+        if token.is_empty() {
+            return false;
+        }
+        match wanted {
+            b">" => return more.is_none_or(has_no_empty_token),
+            b"*" => {}
+            _ if wanted == token => {}
+            _ => return false,
+        }
+        match (more_wanted, more) {
+            (Some(more_wanted), Some(more)) => (filter, subject) = (more_wanted, more),
+            (None, None) => return true,
             _ => return false,
         }
     }
-    subject.next().is_none()
+}
+
+/// The first token, and what stands behind the dot after it.
+fn split_token(text: &[u8]) -> (&[u8], Option<&[u8]>) {
+    match text.iter().position(|byte| *byte == b'.') {
+        Some(dot) => (&text[..dot], Some(&text[dot + 1..])),
+        None => (text, None),
+    }
+}
+
+fn has_no_empty_token(text: &[u8]) -> bool {
+    text.split(|byte| *byte == b'.').all(|token| !token.is_empty())
 }
 
 /// Whether everything that `filter` matches is matched by `wider` too.

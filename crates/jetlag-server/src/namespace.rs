@@ -321,7 +321,7 @@ impl Namespace {
         }
         let link = &self.links[&conn];
         let received = link.peer.classify(sid, &message);
-        let about = Description::down(&link.peer, sid, &message);
+        let about = Description::down(&link.peer, &received, &message);
         let cause = self.server_cause.or(self.cause);
         let mut verdict = if self.has_rules { self.rules.evaluate(now, &about.crossing(&message.payload)) } else { Verdict::default() };
         if let Received::Answer { id, .. } = &received

@@ -1,9 +1,11 @@
 //! What a client makes of a message that reached it, as a record. What follows from it is the world's, or a real client's own.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use jetlag_model::{Headers, Message, StreamSeq, Time};
 use jetlag_trace::{Key, Kind, Place, Record};
+use serde::Deserialize;
 use serde_json::Value as Json;
 
 use crate::Received;
@@ -33,7 +35,7 @@ pub fn arrival(at: Time, client: &Arc<str>, received: &Received, message: &Messa
         }
         Received::Answer { request: Request::Api { .. }, .. } | Received::Stray => return None,
         Received::Answer { request: Request::Publish { .. }, .. } if is_nobody(message) => record(Kind::NoResponders),
-        Received::Answer { request: Request::Publish { .. }, .. } => pub_ack(record(Kind::Stored), record(Kind::Refused), message),
+        Received::Answer { request: Request::Publish { .. }, .. } => pub_ack(at, Place::client(client.clone()), message),
         Received::Answer { request: Request::Ack { token }, .. } => {
             record(if is_nobody(message) { Kind::NoResponders } else { Kind::Confirmed })
                 .with(Key::Stream, &token.stream)
@@ -44,7 +46,7 @@ pub fn arrival(at: Time, client: &Arc<str>, received: &Received, message: &Messa
         Received::Message => {
             let message_record = with_message(record(Kind::Message), message);
             match &message.reply {
-                Some(reply) => message_record.with(Key::Reply, reply.text().as_ref()),
+                Some(reply) => message_record.with(Key::Reply, reply.shared()),
                 None => message_record,
             }
         }
@@ -68,7 +70,7 @@ pub fn with_error(mut record: Record, error: &Json) -> Record {
 
 /// Subject, payload and headers.
 fn with_message(record: Record, message: &Message) -> Record {
-    let record = record.with(Key::Subject, message.subject.text().as_ref()).with(Key::Payload, &message.payload);
+    let record = record.with(Key::Subject, message.subject.shared()).with(Key::Payload, &message.payload);
     match &message.headers {
         // The id of a pinned client is drawn anew in each run.
         Some(headers) if headers.get(PIN).is_some() => {
@@ -123,18 +125,34 @@ fn advisory(mut record: Record, message: &Message) -> Record {
 }
 
 /// The record of a pub ack: one or the other.
-fn pub_ack(stored: Record, refused: Record, message: &Message) -> Record {
-    let body: Json = serde_json::from_slice(&message.payload).unwrap_or_default();
-    if let Some(error) = body.get("error") {
-        return with_error(refused, error);
+fn pub_ack(at: Time, place: Place, message: &Message) -> Record {
+    let answer = PublishAnswer::read(&message.payload);
+    if let Some(error) = &answer.error {
+        return with_error(Record::new(at, place, Kind::Refused), error);
     }
-    let number = |key: &str| body.get(key).and_then(Json::as_u64);
-    let mut stored = stored.with(Key::StreamSeq, StreamSeq(number("seq").unwrap_or(0)));
-    if let Some(stream) = body.get("stream").and_then(Json::as_str) {
-        stored.fields.set(Key::Stream, stream);
+    let mut stored = Record::new(at, place, Kind::Stored).with(Key::StreamSeq, StreamSeq(answer.seq.unwrap_or(0)));
+    if let Some(stream) = &answer.stream {
+        stored.fields.set(Key::Stream, &**stream);
     }
-    if body.get("duplicate").and_then(Json::as_bool) == Some(true) {
+    if answer.duplicate {
         stored.fields.set(Key::Duplicate, true);
     }
     stored
+}
+
+/// What an answer to a publish says, as far as it can be read.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct PublishAnswer<'a> {
+    #[serde(borrow)]
+    pub(crate) stream: Option<Cow<'a, str>>,
+    pub(crate) seq: Option<u64>,
+    pub(crate) duplicate: bool,
+    pub(crate) error: Option<Json>,
+}
+
+impl PublishAnswer<'_> {
+    pub(crate) fn read(payload: &[u8]) -> PublishAnswer<'_> {
+        serde_json::from_slice(payload).unwrap_or_default()
+    }
 }

@@ -153,6 +153,8 @@ pub enum Received {
 #[derive(Clone, Debug)]
 pub struct Client {
     name: Arc<str>,
+    /// What its inboxes begin with.
+    inbox: String,
     options: ClientOptions,
     next_sid: u64,
     next_pull: u64,
@@ -186,6 +188,7 @@ impl Client {
     /// A client that has sent nothing yet.
     pub fn new(name: Arc<str>, options: ClientOptions) -> Client {
         Client {
+            inbox: format!("_INBOX.{name}."),
             name,
             options,
             next_sid: 1,
@@ -330,7 +333,7 @@ impl Client {
     }
 
     /// Remembers a delivery, so that it can be acknowledged.
-    pub fn remember(&mut self, delivery: Delivery) {
+    pub fn remember(&mut self, delivery: Arc<Delivery>) {
         self.deliveries.add(delivery);
     }
 
@@ -375,7 +378,7 @@ impl Client {
                 Purpose::Plain { subject, queue, remaining } => (subject.clone(), queue.clone(), *remaining),
                 Purpose::Pull(pull) if !pull.open => continue,
                 Purpose::Pull(_) => (self.pull_inbox(sid), None, None),
-                Purpose::Replies => (self.reply_subject("*"), None, None),
+                Purpose::Replies => (self.replies(), None, None),
             };
             frames.push(Frame::Subscribe { sid, subject, queue });
             frames.extend(max.map(|max| Frame::Unsubscribe { sid, max: Some(max) }));
@@ -393,8 +396,8 @@ impl Client {
     }
 
     fn literal(&self, message: &Message) -> Result<Arc<str>, ClientError> {
-        let subject = message.subject.text();
-        if is_valid_literal(&subject) { Ok(subject.into()) } else { Err(ClientError::Subject(subject.into_owned())) }
+        let subject = message.subject.shared();
+        if is_valid_literal(&subject) { Ok(subject) } else { Err(ClientError::Subject(subject.to_string())) }
     }
 
     fn add_subscription(&mut self, purpose: Purpose) -> (Sid, Vec<Frame>) {
@@ -403,18 +406,23 @@ impl Client {
         let (subject, queue) = match &purpose {
             Purpose::Plain { subject, queue, .. } => (subject.clone(), queue.clone()),
             Purpose::Pull(_) => (self.pull_inbox(sid), None),
-            Purpose::Replies => (self.reply_subject("*"), None),
+            Purpose::Replies => (self.replies(), None),
         };
         self.subscriptions.insert(sid, purpose);
         (sid, vec![Frame::Subscribe { sid, subject, queue }])
     }
 
     fn pull_inbox(&self, sid: Sid) -> Arc<str> {
-        format!("_INBOX.{}.{sid}", self.name).into()
+        format!("{}{sid}", self.inbox).into()
     }
 
-    fn reply_subject(&self, last: &str) -> Arc<str> {
-        format!("_INBOX.{}.r.{last}", self.name).into()
+    /// The inbox of all requests.
+    fn replies(&self) -> Arc<str> {
+        format!("{}r.*", self.inbox).into()
+    }
+
+    fn reply_subject(&self, id: RequestId) -> Arc<str> {
+        format!("{}r.{}", self.inbox, id.0).into()
     }
 
     fn open_pull(&mut self, stream: &str, consumer: &str, batch: i64, alias: Option<&str>) -> Result<Opened, ClientError> {
@@ -466,13 +474,13 @@ impl Client {
         if self.requests.len() > REQUESTS {
             self.requests.pop_first();
         }
-        frames.push(Frame::Publish(message.with_reply(self.reply_subject(&id.0.to_string()))));
+        frames.push(Frame::Publish(message.with_reply(self.reply_subject(id))));
         (id, frames)
     }
 
     /// The request that a reply subject of this client stands for.
     pub fn request_of_reply(&self, subject: &str) -> Option<(RequestId, &Request)> {
-        let number = subject.strip_prefix(&*self.reply_subject(""))?;
+        let number = subject.strip_prefix(&*self.inbox)?.strip_prefix("r.")?;
         let id = RequestId(number.parse().ok()?);
         self.requests.get(&id).map(|request| (id, request))
     }
@@ -527,7 +535,7 @@ impl Peer for Client {
     }
 
     fn pull_of_reply(&self, reply: &str) -> Option<Arc<str>> {
-        let inbox = reply.strip_prefix("_INBOX.")?.strip_prefix(&*self.name)?.strip_prefix('.')?;
+        let inbox = reply.strip_prefix(&*self.inbox)?;
         match self.subscriptions.get(&Sid(inbox.parse().ok()?))? {
             Purpose::Pull(pull) => Some(pull.name.clone()),
             _ => None,
@@ -561,7 +569,7 @@ pub(crate) fn delivery(client: &Arc<str>, at: Time, token: AckToken, message: &M
         client: client.clone(),
         at,
         token,
-        subject: message.subject.text().as_ref().into(),
+        subject: message.subject.shared(),
         headers: message.headers.clone(),
         payload: Payload::clone(&message.payload),
         pull,

@@ -6,6 +6,7 @@ use jetlag_fault::{Crossing, CrossingKind, Verdict};
 use jetlag_model::{AckKind, AckToken, Address, DeliveryCount, Headers, Message, Payload, Sid, StreamSeq, Time};
 use jetlag_trace::{Key, Kind, Place, Record};
 
+use crate::arrival::PublishAnswer;
 use crate::client::{Received, Request};
 
 /// The header field of a message's id.
@@ -126,11 +127,11 @@ impl Description {
             };
             return Description { answered, ..Description::of_delivery(kind, client, &token) };
         }
-        let subject = message.subject.text();
+        let subject = message.subject.shared();
         let Some(api) = subject.strip_prefix("$JS.API.") else {
             let name = message.header(MSG_ID).map(Into::into);
             return Description {
-                subject: Some(subject.as_ref().into()),
+                subject: Some(subject),
                 name,
                 answered,
                 ..Description::new(CrossingKind::Publish, client).of(message)
@@ -152,40 +153,44 @@ impl Description {
         Description {
             stream,
             consumer,
-            subject: Some(subject.as_ref().into()),
+            subject: Some(subject.clone()),
             answered,
             ..Description::new(CrossingKind::Api, client).of(message)
         }
     }
 
     /// A message that a client is about to get.
-    pub fn down(client: &dyn Peer, sid: Sid, message: &Message) -> Description {
-        let subject: Arc<str> = message.subject.text().as_ref().into();
-        match client.classify(sid, message) {
+    pub fn down(client: &dyn Peer, received: &Received, message: &Message) -> Description {
+        let subject = message.subject.shared();
+        match received {
             Received::Delivery { token, pull } => Description {
+                stream: Some(token.stream.clone()),
+                consumer: Some(token.consumer.clone()),
                 subject: Some(subject),
+                stream_seq: Some(token.stream_seq),
+                delivery_count: Some(token.delivery_count),
                 name: message.header(MSG_ID).map(Into::into),
-                pull,
-                ..Description::of_delivery(CrossingKind::Delivery, client, &token).of(message)
+                pull: pull.clone(),
+                ..Description::new(CrossingKind::Delivery, client).of(message)
             },
             Received::Status { code, pull, .. } => {
-                let kind = if code == 100 { CrossingKind::Heartbeat } else { CrossingKind::Status };
+                let kind = if *code == 100 { CrossingKind::Heartbeat } else { CrossingKind::Status };
                 let (stream, consumer) = pull.as_ref().and_then(|name| client.asked_by(name)).unzip();
-                Description { stream, consumer, pull, code: Some(code), ..Description::new(kind, client) }
+                Description { stream, consumer, pull: pull.clone(), code: Some(*code), ..Description::new(kind, client) }
             }
             Received::Answer { request: Request::Publish { subject, msg_id }, .. } => {
-                let body = serde_json::from_slice::<serde_json::Value>(&message.payload).unwrap_or_default();
+                let answer = PublishAnswer::read(&message.payload);
                 Description {
-                    stream: body.get("stream").and_then(|stream| stream.as_str()).map(Into::into),
-                    stream_seq: body.get("seq").and_then(serde_json::Value::as_u64).map(StreamSeq),
-                    subject: Some(subject),
-                    name: msg_id,
+                    stream: answer.stream.map(Into::into),
+                    stream_seq: answer.seq.map(StreamSeq),
+                    subject: Some(subject.clone()),
+                    name: msg_id.clone(),
                     ..Description::new(CrossingKind::PubAck, client)
                 }
             }
-            Received::Answer { request: Request::Ack { token }, .. } => Description::of_delivery(CrossingKind::AckReply, client, &token),
+            Received::Answer { request: Request::Ack { token }, .. } => Description::of_delivery(CrossingKind::AckReply, client, token),
             Received::Answer { request: Request::Api { subject }, .. } => {
-                Description { subject: Some(subject), ..Description::new(CrossingKind::ApiReply, client).of(message) }
+                Description { subject: Some(subject.clone()), ..Description::new(CrossingKind::ApiReply, client).of(message) }
             }
             Received::Advisory => {
                 let body = serde_json::from_slice::<serde_json::Value>(&message.payload).unwrap_or_default();

@@ -1,6 +1,6 @@
 //! Deliveries as a client knows them, and how one is named afterwards.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
 use std::fmt;
 use std::sync::Arc;
 
@@ -121,21 +121,26 @@ pub enum DeliveryRefError {
 /// So many deliveries a client remembers: an acknowledgement of an older one names nothing that it knows.
 const REMEMBERED: usize = 100_000;
 
-/// What one client got of one message: the number of the delivery among all of its, for each attempt.
-type Attempts = Vec<usize>;
-
 /// What one client got from one consumer.
 #[derive(Clone, Debug)]
 struct OfConsumer {
     stream: Arc<str>,
     consumer: Arc<str>,
-    by_seq: BTreeMap<StreamSeq, Attempts>,
+    /// Each message, with the numbers of its deliveries among all of the client's.
+    by_seq: BTreeSet<(StreamSeq, usize)>,
+}
+
+impl OfConsumer {
+    /// The deliveries of a message, in order.
+    fn attempts(&self, seq: StreamSeq) -> impl DoubleEndedIterator<Item = usize> {
+        self.by_seq.range((seq, 0)..=(seq, usize::MAX)).map(|(_, number)| *number)
+    }
 }
 
 /// The latest deliveries that one client got.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Deliveries {
-    all: VecDeque<Delivery>,
+    all: VecDeque<Arc<Delivery>>,
     /// How many came before them.
     forgotten: usize,
     /// Sorted by names.
@@ -143,7 +148,7 @@ pub(crate) struct Deliveries {
 }
 
 impl Deliveries {
-    pub(crate) fn add(&mut self, delivery: Delivery) {
+    pub(crate) fn add(&mut self, delivery: Arc<Delivery>) {
         if self.all.len() == REMEMBERED {
             self.forget_oldest();
         }
@@ -152,25 +157,20 @@ impl Deliveries {
             Ok(at) => at,
             Err(at) => {
                 let AckToken { stream, consumer, .. } = delivery.token.clone();
-                self.consumers.insert(at, OfConsumer { stream, consumer, by_seq: BTreeMap::new() });
+                self.consumers.insert(at, OfConsumer { stream, consumer, by_seq: BTreeSet::new() });
                 at
             }
         };
-        self.consumers[at].by_seq.entry(delivery.token.stream_seq).or_default().push(number);
+        self.consumers[at].by_seq.insert((delivery.token.stream_seq, number));
         self.all.push_back(delivery);
     }
 
     fn forget_oldest(&mut self) {
         let Some(oldest) = self.all.pop_front() else { return };
-        self.forgotten += 1;
-        let Ok(at) = self.place(&oldest.token) else { return };
-        let by_seq = &mut self.consumers[at].by_seq;
-        if let Some(attempts) = by_seq.get_mut(&oldest.token.stream_seq) {
-            attempts.retain(|number| *number >= self.forgotten);
-            if attempts.is_empty() {
-                by_seq.remove(&oldest.token.stream_seq);
-            }
+        if let Ok(at) = self.place(&oldest.token) {
+            self.consumers[at].by_seq.remove(&(oldest.token.stream_seq, self.forgotten));
         }
+        self.forgotten += 1;
     }
 
     /// Where a consumer is, or belongs.
@@ -184,8 +184,8 @@ impl Deliveries {
 
     /// The first delivery of a message, if there was one.
     pub(crate) fn message_of(&self, token: &AckToken) -> Option<&Delivery> {
-        let attempts = self.consumers[self.place(token).ok()?].by_seq.get(&token.stream_seq)?;
-        attempts.first().map(|number| self.numbered(*number))
+        let first = self.consumers[self.place(token).ok()?].attempts(token.stream_seq).next();
+        first.map(|number| self.numbered(number))
     }
 
     pub(crate) fn find(&self, client: &Arc<str>, reference: &DeliveryRef) -> Result<&Delivery, DeliveryRefError> {
@@ -194,13 +194,13 @@ impl Deliveries {
                 && reference.consumer.as_ref().is_none_or(|wanted| *wanted == known.consumer)
         };
         let named = self.consumers.iter().filter(is_it);
-        let matching: Vec<_> = named.filter_map(|known| Some((known, known.by_seq.get(&reference.stream_seq)?))).collect();
-        let attempts = match matching.as_slice() {
+        let matching: Vec<_> = named.filter(|known| known.attempts(reference.stream_seq).next().is_some()).collect();
+        let known = match matching.as_slice() {
             [] => return Err(self.unknown(client, reference, &[])),
-            [(_, attempts)] => *attempts,
+            [known] => *known,
             several => {
                 let seq = reference.stream_seq;
-                let candidates = several.iter().map(|(known, _)| format!("{}/{}:{seq}", known.stream, known.consumer));
+                let candidates = several.iter().map(|known| format!("{}/{}:{seq}", known.stream, known.consumer));
                 return Err(DeliveryRefError::Ambiguous {
                     client: client.clone(),
                     reference: reference.to_string(),
@@ -209,10 +209,10 @@ impl Deliveries {
             }
         };
         // Of several copies of one attempt, which only a fault makes, the last is meant.
-        let wanted = |number: &&usize| reference.delivery_count.is_none_or(|count| self.numbered(**number).token.delivery_count == count);
-        match attempts.iter().rev().find(wanted) {
-            Some(number) => Ok(self.numbered(*number)),
-            None => Err(self.unknown(client, reference, attempts)),
+        let wanted = |number: &usize| reference.delivery_count.is_none_or(|count| self.numbered(*number).token.delivery_count == count);
+        match known.attempts(reference.stream_seq).rfind(wanted) {
+            Some(number) => Ok(self.numbered(number)),
+            None => Err(self.unknown(client, reference, &known.attempts(reference.stream_seq).collect::<Vec<_>>())),
         }
     }
 
@@ -221,7 +221,7 @@ impl Deliveries {
             ([], None) => "it has got no delivery at all".to_owned(),
             ([], Some(last)) => {
                 let rest = if self.forgotten > 0 { format!(", and it remembers {REMEMBERED}") } else { String::new() };
-                format!("the last it got is {}{rest}", DeliveryRef::from(last))
+                format!("the last it got is {}{rest}", DeliveryRef::from(&**last))
             }
             _ => {
                 let attempts: Vec<_> = attempts.iter().map(|number| format!("#{}", self.numbered(*number).token.delivery_count)).collect();
@@ -238,8 +238,8 @@ mod tests {
 
     use super::*;
 
-    fn delivery(consumer: &str, seq: u64, count: u64) -> Delivery {
-        Delivery {
+    fn delivery(consumer: &str, seq: u64, count: u64) -> Arc<Delivery> {
+        Arc::new(Delivery {
             client: "w1".into(),
             at: Time::START,
             token: AckToken {
@@ -256,7 +256,7 @@ mod tests {
             payload: Payload::from(&b""[..]),
             pull: None,
             record: 0,
-        }
+        })
     }
 
     #[test]

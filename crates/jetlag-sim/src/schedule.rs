@@ -1,6 +1,6 @@
 //! What the world itself has due, in the order in which it happens.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use jetlag_model::Time;
 
@@ -17,10 +17,16 @@ pub enum Rank {
     Worker,
 }
 
+/// When a thing is due, and which of those due at one instant comes first.
+type Place = (Time, Rank, u64);
+
 /// A queue by time.
 #[derive(Clone, Debug)]
 pub struct Schedule<T> {
-    items: BTreeMap<(Time, Rank, u64), T>,
+    /// Arrivals that were scheduled in the order in which they happen: nearly all, as most links take no time.
+    arrivals: VecDeque<(Place, T)>,
+    /// Everything else.
+    others: BTreeMap<Place, T>,
     next: u64,
 }
 
@@ -33,41 +39,65 @@ impl<T> Default for Schedule<T> {
 impl<T> Schedule<T> {
     /// Nothing is due.
     pub fn new() -> Schedule<T> {
-        Schedule { items: BTreeMap::new(), next: 0 }
+        Schedule { arrivals: VecDeque::new(), others: BTreeMap::new(), next: 0 }
     }
 
     /// Adds a thing that is due at `at`.
     pub fn add(&mut self, at: Time, rank: Rank, item: T) {
-        self.items.insert((at, rank, self.next), item);
+        let place = (at, rank, self.next);
         self.next += 1;
+        if rank == Rank::Arrival && self.arrivals.back().is_none_or(|(last, _)| *last < place) {
+            self.arrivals.push_back((place, item));
+        } else {
+            self.others.insert(place, item);
+        }
     }
 
     /// When the next thing is due.
     pub fn next_time(&self) -> Option<Time> {
-        self.items.first_key_value().map(|((at, _, _), _)| *at)
+        let arrival = self.arrivals.front().map(|((at, ..), _)| *at);
+        let other = self.others.first_key_value().map(|((at, ..), _)| *at);
+        arrival.into_iter().chain(other).min()
     }
 
     /// When the next thing is due of those that `counts` names.
     pub fn next_time_of(&self, counts: impl Fn(&T) -> bool) -> Option<Time> {
-        self.items.iter().find(|(_, item)| counts(item)).map(|((at, _, _), _)| *at)
+        let arrival = self.arrivals.iter().find(|(_, item)| counts(item)).map(|((at, ..), _)| *at);
+        let other = self.others.iter().find(|(_, item)| counts(item)).map(|((at, ..), _)| *at);
+        arrival.into_iter().chain(other).min()
     }
 
     /// Takes out what is due first.
     pub fn pop(&mut self) -> Option<T> {
-        self.items.pop_first().map(|(_, item)| item)
+        let arrival_first = match (self.arrivals.front(), self.others.first_key_value()) {
+            (Some((arrival, _)), Some((other, _))) => arrival < other,
+            (arrival, _) => arrival.is_some(),
+        };
+        if arrival_first { self.arrivals.pop_front().map(|(_, item)| item) } else { self.others.pop_first().map(|(_, item)| item) }
     }
 
     /// Takes out everything that is due at `now` or before and that `wanted` names, in order.
     pub fn extract_due(&mut self, now: Time, wanted: impl Fn(&T) -> bool) -> Vec<T> {
-        let keys: Vec<_> =
-            self.items.iter().take_while(|((at, _, _), _)| *at <= now).filter(|(_, item)| wanted(item)).map(|(key, _)| *key).collect();
-        keys.iter().filter_map(|key| self.items.remove(key)).collect()
+        self.extract_where(|(at, ..), item| *at <= now && wanted(item))
     }
 
     /// Takes out everything that `gone` names, in order.
     pub fn extract(&mut self, mut gone: impl FnMut(&T) -> bool) -> Vec<T> {
-        let keys: Vec<_> = self.items.iter().filter(|(_, item)| gone(item)).map(|(key, _)| *key).collect();
-        keys.iter().filter_map(|key| self.items.remove(key)).collect()
+        self.extract_where(|_, item| gone(item))
+    }
+
+    fn extract_where(&mut self, mut gone: impl FnMut(&Place, &T) -> bool) -> Vec<T> {
+        let places: Vec<Place> = self.others.iter().filter(|(place, item)| gone(place, item)).map(|(place, _)| *place).collect();
+        let mut extracted: Vec<(Place, T)> = places.iter().filter_map(|place| Some((*place, self.others.remove(place)?))).collect();
+        for (place, item) in std::mem::take(&mut self.arrivals) {
+            if gone(&place, &item) {
+                extracted.push((place, item));
+            } else {
+                self.arrivals.push_back((place, item));
+            }
+        }
+        extracted.sort_unstable_by_key(|(place, _)| *place);
+        extracted.into_iter().map(|(_, item)| item).collect()
     }
 }
 
@@ -83,6 +113,9 @@ mod tests {
         }
         schedule.add(Time::from_nanos(1), Rank::Arrival, 'b');
         schedule.add(Time::from_nanos(3), Rank::Arrival, 'x');
+        schedule.add(Time::from_nanos(2), Rank::Worker, 'y');
+        assert_eq!(schedule.next_time_of(|item| *item == 'x'), Some(Time::from_nanos(3)));
+        assert_eq!(schedule.extract_due(Time::from_nanos(2), |item| matches!(*item, 'x' | 'y')), ['y']);
         assert_eq!(schedule.extract(|item| *item == 'x'), ['x']);
         assert_eq!(schedule.next_time(), Some(Time::from_nanos(1)));
         assert_eq!(std::iter::from_fn(|| schedule.pop()).collect::<String>(), "abcde");

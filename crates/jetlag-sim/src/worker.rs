@@ -28,7 +28,7 @@ impl Default for WorkerOptions {
 
 /// A message in the handler's hands.
 struct Handling {
-    delivery: Delivery,
+    delivery: Arc<Delivery>,
     plan: Plan,
     /// The next action of the plan.
     next: usize,
@@ -45,7 +45,7 @@ pub(crate) struct Worker {
     handler: Box<dyn Handler>,
     running: bool,
     pull: Option<Arc<str>>,
-    queue: VecDeque<(Delivery, Duration)>,
+    queue: VecDeque<(Arc<Delivery>, Duration)>,
     handling: BTreeMap<u64, Handling>,
     next_handling: u64,
 }
@@ -53,7 +53,7 @@ pub(crate) struct Worker {
 /// Handling of a message began.
 pub(crate) struct Begun {
     pub(crate) handling: u64,
-    pub(crate) delivery: Delivery,
+    pub(crate) delivery: Arc<Delivery>,
     pub(crate) own_count: Option<u64>,
 }
 
@@ -104,7 +104,7 @@ impl Worker {
     }
 
     /// A message for this worker came; handling it takes so much longer than planned.
-    pub(crate) fn take(&mut self, delivery: Delivery, slow: Duration) {
+    pub(crate) fn take(&mut self, delivery: Arc<Delivery>, slow: Duration) {
         self.queue.push_back((delivery, slow));
     }
 
@@ -133,7 +133,7 @@ impl Worker {
     }
 
     /// Takes the next action of a handling.
-    pub(crate) fn take_action(&mut self, number: u64) -> Option<(Delivery, Action)> {
+    pub(crate) fn take_action(&mut self, number: u64) -> Option<(Arc<Delivery>, Action)> {
         let handling = self.handling.get_mut(&number)?;
         let action = handling.plan.actions().get(handling.next)?.clone();
         handling.next += 1;

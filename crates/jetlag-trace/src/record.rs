@@ -195,6 +195,10 @@ impl Fields {
 
     /// Adds a field; a field of that key is replaced.
     pub fn set(&mut self, key: Key, value: impl Into<Value>) {
+        // Whoever makes a record mostly goes by the order of keys.
+        if self.0.last().is_none_or(|(last, _)| *last < key) {
+            return self.0.push((key, value.into()));
+        }
         match self.0.binary_search_by_key(&key, |(key, _)| *key) {
             Ok(index) => self.0[index].1 = value.into(),
             Err(index) => self.0.insert(index, (key, value.into())),

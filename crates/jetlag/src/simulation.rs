@@ -1,5 +1,7 @@
 //! A run: a world on a simulated server, with what a test needs in few words.
 
+use std::sync::Arc;
+
 use jetlag_core::{CoreConfig, LostTail};
 use jetlag_fault::{Report, RuleId};
 use jetlag_model::{ConsumerConfig, ConsumerInfo, Duration, ServerVersion, StreamConfig, StreamInfo, Time};
@@ -287,7 +289,7 @@ impl Simulation {
     }
 
     /// All deliveries that clients got, in order.
-    pub fn deliveries(&self) -> &[Delivery] {
+    pub fn deliveries(&self) -> &[Arc<Delivery>] {
         self.world.deliveries()
     }
 

@@ -63,7 +63,7 @@ impl Core {
                 let consumer = Consumer::create(&stream.config, order, config, &stream.log, cx);
                 let name = consumer.name.clone();
                 stream.log.count_subjects(consumer.config.filters());
-                stream.consumers.insert(name.clone(), consumer);
+                stream.add_consumer(consumer);
                 stream.with_consumer(&name, cx, |consumer, log, cx| consumer.run(log, cx));
             });
         }

@@ -67,7 +67,7 @@ impl Core {
         self.api_usage.errors += u64::from(answer.is_err());
         if let Some(reply) = reply {
             let body = answer.map_or_else(|error| request.refuse(&error), |answer| request.answer(&answer));
-            self.context(now).send(&reply, None, &body);
+            self.context(now).send(reply, None, &body);
         }
         true
     }

@@ -109,8 +109,8 @@ impl Core {
         let mut stream = self.streams.remove(name).ok_or_else(ApiError::stream_not_found)?;
         let names = stream.consumer_names();
         let mut cx = self.context(now);
-        for consumer in names {
-            if let Some(consumer) = stream.consumers.remove(&consumer) {
+        for consumer in &*names {
+            if let Some(consumer) = stream.consumers.remove(consumer) {
                 consumer.delete(&mut cx);
             }
         }

@@ -66,9 +66,9 @@ impl Consumer {
     /// An ack. Says whether it is confirmed.
     fn settle(&mut self, token: &AckToken, cx: &mut Context) -> bool {
         let from = if self.config.ack_policy == AckPolicy::All { StreamSeq(0) } else { token.stream_seq };
-        let candidates: Vec<_> = self.pending.range(from..=token.stream_seq).map(|(seq, _)| *seq).collect();
+        let mut settled: Vec<_> = self.pending.range(from..=token.stream_seq).map(|(seq, _)| *seq).collect();
         let confirmed = self.settle_without_note(token.stream_seq, token.consumer_seq, cx);
-        let settled: Vec<_> = candidates.into_iter().filter(|seq| !self.pending.contains_key(seq)).collect();
+        settled.retain(|seq| !self.pending.contains_key(seq));
         if settled.is_empty() {
             cx.note(Note::AckIgnored { at: self.at(), stream_seq: token.stream_seq });
         }

@@ -135,8 +135,9 @@ impl Consumer {
             timestamp: entry.time,
             num_pending: self.num_pending(),
         };
-        let mut message = self.message(entry, &token);
-        let size = (entry.subject.len() + token.to_string().len()) as u64 + message.size();
+        let addresses = (entry.subject.len() + token.text_len()) as u64;
+        let mut message = self.message(entry, token);
+        let size = addresses + message.size();
         let to: Arc<str>;
         let mut completed = None;
         if self.config.is_push() {
@@ -160,14 +161,14 @@ impl Consumer {
         cx.deliver(to.clone(), message, self.at(), entry.seq);
         self.count_flow(size, cx);
         if let Some(status) = completed {
-            cx.send_status(&to, status);
+            cx.send_status(to, status);
         }
         true
     }
 
     /// The message as it is delivered.
-    fn message(&self, entry: &LogEntry, token: &AckToken) -> Message {
-        let reply = Some(Address::Ack(token.clone()));
+    fn message(&self, entry: &LogEntry, token: AckToken) -> Message {
+        let reply = Some(Address::Ack(token));
         let subject = Address::Subject(entry.subject.clone());
         if !self.config.headers_only {
             return Message { subject, reply, headers: entry.headers.clone(), payload: entry.payload.clone() };

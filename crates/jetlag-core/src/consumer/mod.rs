@@ -188,6 +188,7 @@ impl Consumer {
     fn announce(&mut self, log: &Log, cx: &mut Context) {
         cx.note(Note::ConsumerCreated { at: self.at(), config: Box::new(self.config.clone()) });
         self.on_disk = log.is_on_disk() && !self.config.mem_storage;
+        self.store.keep_in_memory(!self.on_disk);
         self.count_pending(log);
         if self.config.is_push() {
             self.active = cx.connections.bound(&self.config.deliver_subject, &self.listeners);
@@ -423,7 +424,7 @@ impl Consumer {
             if let Some(asked) = self.flow.as_ref().and_then(Flow::asked) {
                 status = status.with("Nats-Consumer-Stalled", asked);
             }
-            cx.send_status(&self.config.deliver_subject, status);
+            cx.send_status(self.config.deliver_subject.as_str(), status);
         }
         self.reset_heartbeat(cx.now);
         self.run(log, cx);

@@ -25,6 +25,8 @@ pub(crate) struct ConsumerStore {
     /// How many changes there were.
     changes: u64,
     writer: Writer,
+    /// It is in memory: nothing is written, and nothing can be lost but all of it.
+    volatile: bool,
 }
 
 /// When the state is written: a change at once if the last write is long enough ago, else as soon as it is.
@@ -92,6 +94,11 @@ impl ConsumerStore {
         ConsumerStore { state, ..ConsumerStore::default() }
     }
 
+    /// Keeps it in memory from now on, where no journal is needed; or on disk.
+    pub(crate) fn keep_in_memory(&mut self, volatile: bool) {
+        self.volatile = volatile;
+    }
+
     /// What it holds, for storage.
     pub(crate) fn state(&self) -> ConsumerState {
         let State { delivered, floor, pending, redelivered } = &self.state;
@@ -142,6 +149,9 @@ impl ConsumerStore {
     }
 
     fn record(&mut self, change: Change) {
+        if self.volatile {
+            return;
+        }
         self.writer.change(change.at);
         self.changes += 1;
         if self.journal.len() == JOURNAL {
@@ -155,7 +165,9 @@ impl ConsumerStore {
             Some(entry) => self.state.pending.insert(seq, entry),
             None => self.state.pending.remove(&seq),
         };
-        change.pending.push((seq, before));
+        if !self.volatile {
+            change.pending.push((seq, before));
+        }
     }
 
     fn set_redelivered(&mut self, change: &mut Change, seq: StreamSeq, count: Option<u64>) {
@@ -163,7 +175,9 @@ impl ConsumerStore {
             Some(count) => self.state.redelivered.insert(seq, count),
             None => self.state.redelivered.remove(&seq),
         };
-        change.redelivered.push((seq, before));
+        if !self.volatile {
+            change.redelivered.push((seq, before));
+        }
     }
 
     /// A delivery, or a new stamp for a pending message. `stamp` is the message's own time for a delivery: a restart redelivers by it.

@@ -162,7 +162,7 @@ impl Consumer {
             && let Some(mut waiting) = self.waiting.pop_front()
         {
             if waiting.too_late || waiting.expires.is_some_and(|expires| cx.now.mono > expires) {
-                cx.send_status(&waiting.reply, waiting.counts(Headers::from_status(408, "Request Timeout")));
+                cx.send_status(waiting.reply.clone(), waiting.counts(Headers::from_status(408, "Request Timeout")));
                 self.ended(&waiting, cx);
                 continue;
             }
@@ -184,7 +184,7 @@ impl Consumer {
                 Turn::WrongPin => {
                     let status = Headers::from_status(423, "Nats-Wrong-Pin-Id");
                     let status = if cx.rules.has(Rule::WrongPinCounts) { waiting.counts(status) } else { status };
-                    cx.send_status(&waiting.reply, status);
+                    cx.send_status(waiting.reply.clone(), status);
                     self.ended(&waiting, cx);
                     continue;
                 }
@@ -215,7 +215,7 @@ impl Consumer {
             return true;
         }
         if size > waiting.bytes {
-            cx.send_status(&waiting.reply, waiting.counts(Headers::from_status(409, "Message Size Exceeds MaxBytes")));
+            cx.send_status(waiting.reply.clone(), waiting.counts(Headers::from_status(409, "Message Size Exceeds MaxBytes")));
             self.ended(waiting, cx);
             return false;
         }
@@ -235,9 +235,10 @@ impl Consumer {
         self.swept = Some(cx.now.mono);
         let now = cx.now.mono;
         let past = |at: Option<Time>| at.is_some_and(|at| now > at || (due && now == at));
-        for mut waiting in std::mem::take(&mut self.waiting) {
+        for _ in 0..self.waiting.len() {
+            let Some(mut waiting) = self.waiting.pop_front() else { break };
             if waiting.too_late || past(waiting.expires) {
-                cx.send_status(&waiting.reply, waiting.counts(Headers::from_status(408, "Request Timeout")));
+                cx.send_status(waiting.reply.clone(), waiting.counts(Headers::from_status(408, "Request Timeout")));
                 self.ended(&waiting, cx);
                 continue;
             }
@@ -249,7 +250,7 @@ impl Consumer {
                     got_some.then(|| waiting.counts(Headers::from_status(408, "Request Timeout")))
                 };
                 if let Some(status) = status {
-                    cx.send_status(&waiting.reply, status);
+                    cx.send_status(waiting.reply.clone(), status);
                     self.ended(&waiting, cx);
                     continue;
                 }
@@ -259,7 +260,7 @@ impl Consumer {
                 continue;
             }
             if past(waiting.next_heartbeat) {
-                cx.send_status(&waiting.reply, self.heartbeat_status());
+                cx.send_status(waiting.reply.clone(), self.heartbeat_status());
                 waiting.next_heartbeat = Some(now + waiting.heartbeat);
             }
             self.waiting.push_back(waiting);
@@ -277,7 +278,7 @@ impl Consumer {
     pub(super) fn release_waiting(&mut self, (text, counted): (&str, bool), cx: &mut Context) {
         for waiting in std::mem::take(&mut self.waiting) {
             let status = Headers::from_status(409, text);
-            cx.send_status(&waiting.reply, if counted { waiting.counts(status) } else { status });
+            cx.send_status(waiting.reply.clone(), if counted { waiting.counts(status) } else { status });
             self.ended(&waiting, cx);
         }
     }

@@ -272,7 +272,7 @@ impl Log {
         if self.entries.len() == 1 {
             self.ends.first_seq = seq;
         }
-        self.record(Change { at, before, added: Some(seq), removed: Vec::new() });
+        self.record(|| Change { at, before, added: Some(seq), removed: Vec::new() });
         seq
     }
 
@@ -284,7 +284,7 @@ impl Log {
         if self.entries.is_empty() {
             self.ends.first_seq = seq.next();
         }
-        self.record(Change { at, before, added: None, removed: Vec::new() });
+        self.record(|| Change { at, before, added: None, removed: Vec::new() });
         seq
     }
 
@@ -293,7 +293,7 @@ impl Log {
         let before = self.ends;
         let entry = self.take(seq)?;
         self.move_first();
-        self.record(Change { at, before, added: None, removed: vec![entry.clone()] });
+        self.record(|| Change { at, before, added: None, removed: vec![entry.clone()] });
         Some(entry)
     }
 
@@ -309,7 +309,7 @@ impl Log {
         } else if moves || !self.entries.is_empty() {
             self.move_first();
         }
-        self.record(Change { at, before, added: None, removed: removed.clone() });
+        self.record(|| Change { at, before, added: None, removed: removed.clone() });
         removed
     }
 
@@ -323,7 +323,7 @@ impl Log {
     fn take(&mut self, seq: StreamSeq) -> Option<LogEntry> {
         let entry = self.entries.remove(&seq)?;
         self.bytes -= entry.size(self.storage);
-        let seqs = self.by_subject.entry(entry.subject.clone()).or_default();
+        let seqs = self.by_subject.get_mut(&entry.subject).expect("every message is listed under its subject");
         let (was_first, was_newest) = (seqs.first() == Some(&seq), seqs.last() == Some(&seq));
         seqs.remove(&seq);
         let left = seqs.len();
@@ -349,13 +349,13 @@ impl Log {
         self.ends.first_seq = self.entries.keys().next().copied().unwrap_or(self.ends.last_seq.next());
     }
 
-    fn record(&mut self, change: Change) {
+    fn record(&mut self, change: impl FnOnce() -> Change) {
         if self.storage == StorageType::File {
             self.changes += 1;
             if self.journal.len() == JOURNAL {
                 self.journal.pop_front();
             }
-            self.journal.push_back(change);
+            self.journal.push_back(change());
         }
     }
 

@@ -45,6 +45,8 @@ pub(crate) struct Stream {
     /// What left the stream while a consumer had it unsettled, and is not terminated yet.
     removed: Vec<(Arc<str>, Left)>,
     pub(crate) consumers: BTreeMap<Arc<str>, Consumer>,
+    /// Their names in order of creation.
+    in_order: Arc<[Arc<str>]>,
     consumers_created: u64,
 }
 
@@ -66,6 +68,7 @@ impl Stream {
             dedup: Dedup::default(),
             last_id: String::new(),
             consumers: BTreeMap::new(),
+            in_order: Arc::default(),
             consumers_created: 0,
         }
     }
@@ -91,7 +94,7 @@ impl Stream {
         for consumer in stored.consumers {
             let order = stream.next_consumer_order();
             let consumer = Consumer::recover(&stream.name, order, consumer, &stream.log, cx);
-            stream.consumers.insert(consumer.name.clone(), consumer);
+            stream.add_consumer(consumer);
         }
         stream.release_settled(cx);
         stream
@@ -114,17 +117,32 @@ impl Stream {
         self.consumers_created
     }
 
-    /// Its consumers' names in order of creation, so that they hear of things in that order.
-    pub(crate) fn consumer_names(&self) -> Vec<Arc<str>> {
+    pub(crate) fn add_consumer(&mut self, consumer: Consumer) {
+        self.consumers.insert(consumer.name.clone(), consumer);
+        self.order_consumers();
+    }
+
+    pub(super) fn remove_consumer(&mut self, name: &str) -> Option<Consumer> {
+        let consumer = self.consumers.remove(name)?;
+        self.order_consumers();
+        Some(consumer)
+    }
+
+    fn order_consumers(&mut self) {
         let mut names: Vec<_> = self.consumers.values().map(|consumer| (consumer.order, consumer.name.clone())).collect();
         names.sort_unstable();
-        names.into_iter().map(|(_, name)| name).collect()
+        self.in_order = names.into_iter().map(|(_, name)| name).collect();
+    }
+
+    /// Its consumers' names in order of creation, so that they hear of things in that order.
+    pub(crate) fn consumer_names(&self) -> Arc<[Arc<str>]> {
+        self.in_order.clone()
     }
 
     /// Does something with each consumer, in order of creation.
     pub(crate) fn each_consumer(&mut self, cx: &mut Context, mut f: impl FnMut(&mut Consumer, &Log, &mut Context)) {
-        for name in self.consumer_names() {
-            self.with_consumer(&name, cx, &mut f);
+        for name in &*self.consumer_names() {
+            self.with_consumer(name, cx, &mut f);
         }
     }
 
@@ -143,8 +161,15 @@ impl Stream {
         if self.config.retention == RetentionPolicy::Limits || !is_heard {
             consumer.released().clear();
         } else if !consumer.released().is_empty() {
-            let released = std::mem::take(consumer.released());
+            let mut released = std::mem::take(consumer.released());
             self.release(name, &released, cx);
+            // The list keeps its room.
+            released.clear();
+            if let Some(list) = self.consumers.get_mut(name).map(Consumer::released)
+                && list.is_empty()
+            {
+                *list = released;
+            }
         }
         Some(result)
     }
@@ -159,9 +184,9 @@ impl Stream {
     fn count_off(&mut self, entries: &[LogEntry], why: Removal, cx: &mut Context) {
         for entry in entries {
             cx.note(Note::Removed { stream: self.name.clone(), seq: entry.seq, why });
-            for name in self.consumer_names() {
-                let left = self.with_consumer(&name, cx, |consumer, _, cx| consumer.message_left(entry, cx));
-                self.removed.extend(left.flatten().map(|left| (name, left)));
+            for name in &*self.consumer_names() {
+                let left = self.with_consumer(name, cx, |consumer, _, cx| consumer.message_left(entry, cx));
+                self.removed.extend(left.flatten().map(|left| (name.clone(), left)));
             }
         }
     }
@@ -257,8 +282,8 @@ impl Stream {
         for seq in &victims {
             cx.note(Note::Removed { stream: self.name.clone(), seq: *seq, why: Removal::Purge });
         }
-        for name in self.consumer_names() {
-            let left = self.with_consumer(&name, cx, |consumer, log, cx| {
+        for name in &*self.consumer_names() {
+            let left = self.with_consumer(name, cx, |consumer, log, cx| {
                 let left: Vec<Left> = told.iter().filter_map(|entry| consumer.message_left(entry, cx)).collect();
                 if counts_anew {
                     consumer.count_pending(log);
@@ -283,7 +308,7 @@ impl Stream {
         let breaks = |config: &ConsumerConfig| {
             (inactive && config.inactive_threshold > new.inactive_threshold) || (pending && config.max_ack_pending > new.max_ack_pending)
         };
-        let names: Vec<_> = self.consumer_names().into_iter().filter(|name| changed && breaks(&self.consumers[name].config)).collect();
+        let names: Vec<_> = self.in_order.iter().map(|name| &**name).filter(|name| changed && breaks(&self.consumers[*name].config)).collect();
         if names.is_empty() {
             Ok(())
         } else {

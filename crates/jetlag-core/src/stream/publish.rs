@@ -39,7 +39,7 @@ impl Stream {
                 Err(error) => (StreamSeq(0), false, Some(error.clone())),
             };
             let ack = PubAck { error, stream: self.config.name.clone(), seq, duplicate };
-            cx.send(&reply.text(), None, &ack.body(!cx.rules.has(Rule::PubAckUnspaced)));
+            cx.send(reply.shared(), None, &ack.body(!cx.rules.has(Rule::PubAckUnspaced)));
         }
         if let Ok(Fate::Stored(seq)) = fate {
             self.each_consumer(cx, |consumer, log, cx| consumer.message_stored(seq, subject, log, cx));

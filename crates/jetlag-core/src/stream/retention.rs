@@ -82,7 +82,7 @@ impl Stream {
     /// Deletes a consumer. An interest stream lets go of what only this one needed; without consumers, of everything. Says whether there
     /// was one.
     pub(crate) fn delete_consumer(&mut self, name: &str, cx: &mut Context) -> bool {
-        let Some(consumer) = self.consumers.remove(name) else { return false };
+        let Some(consumer) = self.remove_consumer(name) else { return false };
         let floor = consumer.floor().stream_seq;
         consumer.delete(cx);
         if self.config.retention == RetentionPolicy::Interest {
@@ -125,10 +125,10 @@ impl Stream {
         if self.config.retention != RetentionPolicy::Interest {
             return;
         }
-        for name in self.consumer_names() {
-            let Some(consumer) = self.consumers.get(&name) else { continue };
+        for name in &*self.consumer_names() {
+            let Some(consumer) = self.consumers.get(name) else { continue };
             let settled: Vec<_> = consumer.settled_in_store(&self.log, cx.rules).into_iter().map(|seq| (seq, seq)).collect();
-            self.release(&name, &settled, cx);
+            self.release(name, &settled, cx);
         }
     }
 

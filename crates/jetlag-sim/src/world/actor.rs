@@ -486,7 +486,7 @@ impl<B: Backend> Actor<'_, B> {
 
     /// What this client got, in order.
     pub fn deliveries(&self) -> impl Iterator<Item = &Delivery> {
-        self.world.deliveries.iter().filter(|delivery| delivery.client == self.name)
+        self.world.deliveries.iter().map(|delivery| &**delivery).filter(|delivery| delivery.client == self.name)
     }
 }
 

@@ -1,10 +1,10 @@
 //! Links: what fault rules make of a frame on its way up or a message on its way down, and the records of it.
 
 use jetlag_fault::{Direction, Fate, RuleId, Verdict};
-use jetlag_model::{Address, Message, Sid};
+use jetlag_model::{Address, Duration, Message, Sid};
 use jetlag_trace::{Key, Kind};
 
-use super::{Down, Item, World, insert_bounded};
+use super::{Item, Passage, World, insert_bounded};
 use crate::client::RequestId;
 use crate::crossing::{Description, Peer};
 use crate::schedule::Rank;
@@ -25,8 +25,8 @@ impl<B: Backend> World<B> {
                     let Some(conn) = self.members[member].conn() else { continue };
                     let name = self.members[member].client.name();
                     if self.rules.partitioned(self.backend.now(), name, Direction::Up).is_none() {
-                        let item = Item::Up { member, conn, frame, about: None, cause: self.cause, then: Vec::new() };
-                        self.schedule(self.backend.now(), Rank::Arrival, item);
+                        let passage = Box::new(Passage { about: None, cause: self.cause, slow: Duration::ZERO, then: Vec::new() });
+                        self.schedule(self.backend.now(), Rank::Arrival, Item::Up { member, conn, frame, passage });
                     }
                 }
             }
@@ -66,14 +66,13 @@ impl<B: Backend> World<B> {
         {
             insert_bounded(&mut self.members[member].lost_replies, id, rule.clone());
         }
-        let due = now + verdict.delay();
-        let copies = verdict.copies();
-        let cause = self.cause;
-        for copy in 0..=copies {
-            let then = if copy == copies { verdict.actions.clone() } else { Vec::new() };
-            let item = Item::Up { member, conn, frame: Frame::Publish(message.clone()), about: Some(about.clone()), cause, then };
-            self.schedule(due, Rank::Arrival, item);
-        }
+        let (due, copies, cause) = (now + verdict.delay(), verdict.copies(), self.cause);
+        let mut pass = |message, about, then| {
+            let passage = Box::new(Passage { about: Some(about), cause, slow: Duration::ZERO, then });
+            self.schedule(due, Rank::Arrival, Item::Up { member, conn, frame: Frame::Publish(message), passage });
+        };
+        (0..copies).for_each(|_| pass(message.clone(), about.clone(), Vec::new()));
+        pass(message, about, verdict.actions);
         Ok(Sent::Done)
     }
 
@@ -85,7 +84,7 @@ impl<B: Backend> World<B> {
         if received == Received::Stray {
             return Ok(());
         }
-        let about = Description::down(client, sid, &message);
+        let about = Description::down(client, &received, &message);
         let mut verdict = self.rules.evaluate(now, &about.crossing(&message.payload));
         if let Received::Answer { id, .. } = &received
             && let Some(rule) = self.members[member].lost_replies.get(id)
@@ -103,18 +102,21 @@ impl<B: Backend> World<B> {
             self.push(lost);
             return self.act_on(member, verdict.actions);
         }
-        let due = now + verdict.delay();
-        let copies = verdict.copies();
-        for copy in 0..=copies {
-            let then = if copy == copies { verdict.actions.clone() } else { Vec::new() };
-            let passage = Box::new(Down { about: about.clone(), cause, slow: verdict.slowness(), then });
-            self.schedule(due, Rank::Arrival, Item::Down { member, sid, message: message.clone(), passage });
-        }
+        let (due, copies, slow) = (now + verdict.delay(), verdict.copies(), verdict.slowness());
+        let mut pass = |message, about, then| {
+            let passage = Box::new(Passage { about: Some(about), cause, slow, then });
+            self.schedule(due, Rank::Arrival, Item::Down { member, sid, message, passage });
+        };
+        (0..copies).for_each(|_| pass(message.clone(), about.clone(), Vec::new()));
+        pass(message, about, verdict.actions);
         Ok(())
     }
 
     /// Records each rule that acted, and what it did where a client could see it. What does not pass is recorded by the caller.
     fn record_hits(&mut self, about: &Description, verdict: &Verdict) {
+        if verdict.hits.is_empty() {
+            return;
+        }
         for record in about.records_of(self.backend.now(), verdict) {
             self.push(record);
         }
@@ -140,13 +142,10 @@ impl<B: Backend> World<B> {
         let now = self.backend.now();
         let of = |item: &Item| matches!(item, Item::Up { member: m, .. } | Item::Down { member: m, .. } if *m == member);
         for item in self.schedule.extract(of) {
-            let (about, cause) = match item {
-                Item::Up { about: Some(about), cause, .. } => (about, cause),
-                Item::Down { passage, .. } => (passage.about, passage.cause),
-                _ => continue,
-            };
+            let (Item::Up { passage, .. } | Item::Down { passage, .. }) = item else { continue };
+            let Some(about) = passage.about else { continue };
             let mut lost = about.record(now, Kind::Lost);
-            lost.cause = cause;
+            lost.cause = passage.cause;
             lost.rule = by.cloned();
             self.push(lost);
         }

@@ -58,7 +58,7 @@ struct Member {
     /// Which worker a pull belongs to.
     pulls: BTreeMap<Arc<str>, usize>,
     /// Acknowledgements of workers that wait for a confirmation.
-    confirmations: BTreeMap<RequestId, (usize, Delivery, handler::Action)>,
+    confirmations: BTreeMap<RequestId, (usize, Arc<Delivery>, handler::Action)>,
 }
 
 impl Member {
@@ -73,9 +73,9 @@ impl Member {
 /// Something that the world has due.
 enum Item {
     /// A frame reaches the server.
-    Up { member: usize, conn: ConnId, frame: Frame, about: Option<Description>, cause: Option<u64>, then: Vec<(RuleId, Action)> },
+    Up { member: usize, conn: ConnId, frame: Frame, passage: Box<Passage> },
     /// A message reaches a client.
-    Down { member: usize, sid: Sid, message: Message, passage: Box<Down> },
+    Down { member: usize, sid: Sid, message: Message, passage: Box<Passage> },
     /// The server starts again.
     ServerUp,
     /// A client tries to connect.
@@ -101,11 +101,14 @@ struct Series {
     cause: Option<u64>,
 }
 
-/// What goes with a message on its way down.
-struct Down {
-    about: Description,
+/// What goes with something that crosses a link.
+struct Passage {
+    /// What crosses it; nothing that rules know of if it is a subscription.
+    about: Option<Description>,
     cause: Option<u64>,
+    /// How much longer than planned a worker takes for it.
     slow: Duration,
+    /// What rules want done once it has passed.
     then: Vec<(RuleId, Action)>,
 }
 
@@ -131,7 +134,7 @@ pub struct World<B> {
     running_workers: BTreeMap<Arc<str>, usize>,
     next_conn: u64,
     answers: BTreeMap<(usize, RequestId), Message>,
-    deliveries: Vec<Delivery>,
+    deliveries: Vec<Arc<Delivery>>,
     got: Got,
     /// The instant at which the server starts again, while it is down.
     down_until: Option<Time>,
@@ -206,7 +209,7 @@ impl<B: Backend> World<B> {
     }
 
     /// All deliveries that clients got, in order; after [`World::forget`], those that came since.
-    pub fn deliveries(&self) -> &[Delivery] {
+    pub fn deliveries(&self) -> &[Arc<Delivery>] {
         &self.deliveries
     }
 
@@ -418,10 +421,10 @@ impl<B: Backend> World<B> {
     fn next_item(&mut self) -> Result<(), WorldError> {
         let Some(item) = self.schedule.pop() else { return Ok(()) };
         match item {
-            Item::Up { member, conn, frame, about: _, cause, then } => {
-                self.set_cause(cause);
+            Item::Up { member, conn, frame, passage } => {
+                self.set_cause(passage.cause);
                 self.backend.input(frame.into_input(conn))?;
-                self.act_once_answered(member, then)
+                self.act_once_answered(member, passage.then)
             }
             Item::Down { member, sid, message, passage } => {
                 self.set_cause(passage.cause);

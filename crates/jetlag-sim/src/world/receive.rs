@@ -5,14 +5,14 @@ use std::sync::Arc;
 use jetlag_model::{AckToken, Message, Sid};
 use jetlag_trace::{Kind, Place, Record};
 
-use super::{Down, World};
+use super::{Passage, World};
 use crate::arrival::{arrival, is_nobody};
 use crate::client::{Request, RequestId};
 use crate::{Backend, Received, Sent, WorldError, client};
 
 impl<B: Backend> World<B> {
     /// A message reaches a client.
-    pub(super) fn arrive(&mut self, member: usize, sid: Sid, message: &Message, passage: Down) -> Result<(), WorldError> {
+    pub(super) fn arrive(&mut self, member: usize, sid: Sid, message: &Message, passage: Passage) -> Result<(), WorldError> {
         let (received, frames) = self.members[member].client.receive(sid, message);
         let mut touched = None;
         // Of the statuses that end a pull, only the expiry says that the next one may do better at once.
@@ -36,10 +36,10 @@ impl<B: Backend> World<B> {
     }
 
     /// A delivery came, recorded as `n`. Returns the worker whose it is.
-    fn got(&mut self, member: usize, token: AckToken, message: &Message, pull: Option<Arc<str>>, n: u64, passage: &Down) -> Option<usize> {
+    fn got(&mut self, member: usize, token: AckToken, message: &Message, pull: Option<Arc<str>>, n: u64, passage: &Passage) -> Option<usize> {
         let worker = pull.as_ref().and_then(|pull| self.members[member].pulls.get(pull)).copied();
         let name = self.members[member].client.name().clone();
-        let delivery = client::delivery(&name, self.backend.now(), token, message, pull, n);
+        let delivery = Arc::new(client::delivery(&name, self.backend.now(), token, message, pull, n));
         self.members[member].client.remember(delivery.clone());
         self.got.deliveries += 1;
         self.got.redeliveries += u64::from(delivery.delivery_count().0 > 1);

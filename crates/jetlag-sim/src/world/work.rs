@@ -56,7 +56,7 @@ impl<B: Backend> World<B> {
     }
 
     /// Sends what an action says, and tells the handler what became of it.
-    fn perform(&mut self, worker: usize, delivery: &Delivery, action: &Action) -> Result<(), WorldError> {
+    fn perform(&mut self, worker: usize, delivery: &Arc<Delivery>, action: &Action) -> Result<(), WorldError> {
         let member = self.workers[worker].client;
         let mut record = self.client_record(member, Kind::Sent);
         let token = &delivery.token;
@@ -115,13 +115,17 @@ impl<B: Backend> World<B> {
     pub(super) fn connection_of(&mut self, worker: usize, change: ConnectionChange) -> Result<(), WorldError> {
         let actions = self.workers[worker].handler().connection(change);
         self.record_metrics(worker);
-        actions.into_iter().try_for_each(|(delivery, action)| self.perform(worker, &delivery, &action))
+        actions.into_iter().try_for_each(|(delivery, action)| self.perform(worker, &Arc::new(delivery), &action))
     }
 
     /// What a worker's handler has counted becomes records.
     fn record_metrics(&mut self, worker: usize) {
+        let changes = self.workers[worker].handler().take_metrics();
+        if changes.is_empty() {
+            return;
+        }
         let place = Place::client(self.members[self.workers[worker].client].client.name().clone());
-        for change in self.workers[worker].handler().take_metrics() {
+        for change in changes {
             self.push(change.record(self.backend.now(), place.clone()));
         }
     }
