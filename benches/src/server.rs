@@ -1,5 +1,7 @@
 //! A core with one stream, one consumer and one client, as the benchmarks of its cycles need it.
 
+use std::sync::Arc;
+
 use jetlag_core::{ConnectOptions, Core, CoreConfig, Input, Note, Output, Stored};
 use jetlag_model::{AckKind, AckToken, Address, ConnId, Duration, Message, Now, Payload, Sid, Time, WallTime};
 
@@ -11,7 +13,7 @@ const WITHOUT_END: u64 = 1 << 60;
 #[derive(Default)]
 pub(crate) struct Outcome {
     /// Deliveries, by what acknowledges them.
-    pub(crate) delivered: Vec<AckToken>,
+    pub(crate) delivered: Vec<Arc<AckToken>>,
     pub(crate) acked: u64,
     pub(crate) naked: u64,
     pub(crate) expired: u64,
@@ -43,7 +45,7 @@ impl Server {
     }
 
     /// Stores so many messages of 16 bytes, `apart` from each other. What they lead to is returned.
-    pub(crate) fn store(&mut self, count: u64, apart: Duration) -> Vec<AckToken> {
+    pub(crate) fn store(&mut self, count: u64, apart: Duration) -> Vec<Arc<AckToken>> {
         let message = Message::new("s", [7_u8; 16]);
         let mut tokens = Vec::new();
         for _ in 0..count {
@@ -59,12 +61,12 @@ impl Server {
     }
 
     /// Pulls everything there is and ever will be.
-    pub(crate) fn pull_without_end(&mut self) -> Vec<AckToken> {
+    pub(crate) fn pull_without_end(&mut self) -> Vec<Arc<AckToken>> {
         self.pull(WITHOUT_END).delivered
     }
 
     /// Sends `payload`, an acknowledgement of some kind.
-    pub(crate) fn acknowledge(&mut self, token: AckToken, payload: &Payload) -> Outcome {
+    pub(crate) fn acknowledge(&mut self, token: Arc<AckToken>, payload: &Payload) -> Outcome {
         self.publish(Message { subject: Address::Ack(token), reply: None, headers: None, payload: payload.clone() })
     }
 

@@ -152,8 +152,10 @@ impl Connections {
     /// Chooses who gets a message on `subject`: every plain subscription, and one member of every queue group.
     pub(crate) fn route(&mut self, subject: &str, from: Option<ConnId>) -> Vec<(ConnId, Sid)> {
         let matching = self.matching(subject);
-        if matching.is_empty() {
-            return Vec::new();
+        match matching.as_slice() {
+            [] => return Vec::new(),
+            [number] if self.subs[number].queue.is_none() && from.is_none() => return vec![self.count(*number)],
+            _ => {}
         }
         let silent = from.filter(|conn| self.open.get(conn).is_some_and(|options| !options.echo));
         let mut chosen = Vec::with_capacity(matching.len());

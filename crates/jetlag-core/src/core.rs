@@ -64,6 +64,15 @@ pub struct Core {
     effects: VecDeque<Effect>,
     outputs: VecDeque<Output>,
     now: Now,
+    /// When something is due next, as far as it is known: drivers ask far more often than it changes.
+    due: Due,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Due {
+    Known(Option<Time>),
+    /// Something happened since.
+    Unknown,
 }
 
 impl Core {
@@ -81,6 +90,7 @@ impl Core {
             effects: VecDeque::new(),
             outputs: VecDeque::new(),
             now,
+            due: Due::Unknown,
         };
         for stored in stored.streams {
             core.streams_created += 1;
@@ -133,6 +143,7 @@ impl Core {
     /// If a connection number is used twice, or one is named that is not open.
     pub fn handle_input(&mut self, now: Now, input: Input) {
         self.now = now;
+        self.due = Due::Unknown;
         match input {
             Input::Connect { conn, options } => self.connections.connect(conn, options),
             Input::Disconnect { conn } => {
@@ -172,6 +183,7 @@ impl Core {
 
     fn fire(&mut self, now: Now, at: Time, deadline: Deadline) {
         self.now = now;
+        self.due = Due::Unknown;
         assert!(at <= now.mono, "the deadline is due at {at}, not yet at {}", now.mono);
         match deadline {
             Deadline::Pull(at) => self.with_consumer(now, &at.stream, &at.consumer, |consumer, log, cx| consumer.expire_pulls(log, cx)),
@@ -186,6 +198,19 @@ impl Core {
     /// What is due next, and when.
     pub fn next_deadline(&self) -> Option<(Time, Deadline)> {
         self.first_deadline(|_| true)
+    }
+
+    /// When something is due next: what that is takes longer to say.
+    pub fn next_due(&self) -> Option<Time> {
+        match self.due {
+            Due::Known(due) => due,
+            Due::Unknown => self.find_due(),
+        }
+    }
+
+    fn find_due(&self) -> Option<Time> {
+        let of_stream = |stream: &Stream| stream.consumers.values().filter_map(Consumer::next_due).chain(stream.age_deadline(self.now)).min();
+        self.streams.values().filter_map(of_stream).min()
     }
 
     /// What is due next of a kind (see [`Deadline::kind`]), and when.
@@ -238,7 +263,12 @@ impl Core {
                 Some(Effect::Send(outgoing)) => self.route(*outgoing),
                 // A consumer hears that its listener has had enough when it has sent what it was about to send.
                 None if self.connections.take_ended() => self.interest_changed(self.now),
-                None => return None,
+                None => {
+                    if let Due::Unknown = self.due {
+                        self.due = Due::Known(self.find_due());
+                    }
+                    return None;
+                }
             }
         }
     }

@@ -5,13 +5,14 @@ use std::sync::Arc;
 
 use jetlag_trace::{Key, Kind, Labels, Record};
 
+use crate::counters::Counters;
 use crate::{Series, Snapshot};
 
 /// A metric and the names of its labels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Family {
+pub(crate) struct Family {
     /// Its place in [`FAMILIES`], by which it is compared.
-    place: usize,
+    pub(crate) place: usize,
 }
 
 /// Declares families, and the table of them.
@@ -90,13 +91,10 @@ const FORGOTTEN: &str = "forgotten";
 /// A stream, a consumer of it, and a message.
 type Message = (Arc<str>, Arc<str>, u64);
 
-/// The values of a family's labels, in its order.
-type Values = [Option<Arc<str>>; 3];
-
 /// Counters and gauges of what records say.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Counted {
-    counters: BTreeMap<(Family, Values), u64>,
+    counters: Counters,
     gauges: Snapshot,
     /// Why the next delivery of a message will be one again.
     causes: BTreeMap<Message, &'static str>,
@@ -108,26 +106,26 @@ impl Counted {
     /// Takes note of a record.
     pub(crate) fn add(&mut self, record: &Record) {
         let fields = &record.fields;
-        let text = |key| fields.text(key).cloned();
+        let text = |key| fields.text(key).map(|text| &**text);
         let (stream, consumer) = (text(Key::Stream), text(Key::Consumer));
-        let actor = record.place.actor().cloned();
+        let actor = record.place.actor().map(|actor| &**actor);
         match record.kind {
             Kind::MsgStored => self.count(STORED, [stream, None, None]),
             Kind::MsgRemoved => self.count(REMOVED, [stream, text(Key::Reason), None]),
             Kind::Stored => {
                 let duplicate = if fields.flag(Key::Duplicate) { "yes" } else { "no" };
-                self.count(PUB_ACKS, [stream, Some(duplicate.into()), None]);
+                self.count(PUB_ACKS, [stream, Some(duplicate), None]);
             }
             Kind::Refused => {
-                let number = |key| Some(fields.uint(key).unwrap_or(0).to_string().into());
-                self.count(REFUSED, [number(Key::Code), number(Key::ErrCode), None]);
+                let [code, err_code] = [Key::Code, Key::ErrCode].map(|key| fields.uint(key).unwrap_or(0).to_string());
+                self.count(REFUSED, [Some(&code), Some(&err_code), None]);
             }
             Kind::Delivered => {
-                self.count(DELIVERIES, [stream.clone(), consumer.clone(), None]);
+                self.count(DELIVERIES, [stream, consumer, None]);
                 self.delivered(record, stream, consumer);
             }
             Kind::Expired => {
-                let undelivered = text(Key::Reason).is_some_and(|reason| *reason == *UNDELIVERED);
+                let undelivered = text(Key::Reason).is_some_and(|reason| reason == UNDELIVERED);
                 if !undelivered {
                     self.count(EXPIRED, [stream, consumer, None]);
                 }
@@ -136,7 +134,7 @@ impl Counted {
             Kind::Exhausted => self.settled(EXHAUSTED, record, stream, consumer),
             Kind::Acked => self.settled(ACKS, record, stream, consumer),
             // A purge or a recovery is nobody's term.
-            Kind::Terminated if text(Key::Reason).is_some_and(|reason| *reason == *FORGOTTEN) => {}
+            Kind::Terminated if text(Key::Reason).is_some_and(|reason| reason == FORGOTTEN) => {}
             Kind::Terminated => self.settled(TERMS, record, stream, consumer),
             Kind::Naked => {
                 self.count(NAKS, [stream, consumer, None]);
@@ -148,11 +146,11 @@ impl Counted {
             Kind::Got => self.count(GOT, [actor, stream, consumer]),
             Kind::Status => {
                 let code = fields.uint(Key::Code).unwrap_or(0).to_string();
-                self.count(STATUSES, [actor, Some(code.into()), None]);
+                self.count(STATUSES, [actor, Some(&code), None]);
             }
             Kind::Advisory => self.count(ADVISORIES, [actor, text(Key::Advisory), None]),
             Kind::Confirmed => self.count(CONFIRMED, [actor, stream, consumer]),
-            Kind::RuleHit => self.count(FAULT_HITS, [record.rule.clone(), text(Key::Crossing), None]),
+            Kind::RuleHit => self.count(FAULT_HITS, [record.rule.as_deref(), text(Key::Crossing), None]),
             Kind::Lost => self.count(LOST, [actor, text(Key::Crossing), None]),
             Kind::Delayed => self.count(DELAYED, [actor, text(Key::Crossing), None]),
             Kind::Duplicated => self.count(DUPLICATED, [actor, text(Key::Crossing), None]),
@@ -167,7 +165,7 @@ impl Counted {
             }
             Kind::ConsumerInfo => self.tell(record, &OF_CONSUMER, [("stream", stream), ("consumer", consumer)]),
             Kind::StreamInfo => self.tell(record, &OF_STREAM, [("stream", stream), ("consumer", None)]),
-            Kind::ConsumerDeleted | Kind::StreamDeleted => self.forget(stream.as_deref(), consumer.as_deref()),
+            Kind::ConsumerDeleted | Kind::StreamDeleted => self.forget(stream, consumer),
             _ => {}
         }
     }
@@ -180,25 +178,29 @@ impl Counted {
     /// All counters and gauges.
     pub(crate) fn snapshot(&self) -> Snapshot {
         let mut snapshot = self.gauges.clone();
-        for ((family, values), count) in &self.counters {
+        for ((family, values), count) in self.counters.all() {
             let (name, labels) = FAMILIES[family.place];
             let labels = labels.iter().zip(values).filter_map(|(label, value)| Some((*label, value.clone()?)));
-            *snapshot.entry(Series::new(name, labels.collect())) = *count as f64;
+            *snapshot.entry(Series::new(name, labels.collect())) = count as f64;
         }
         snapshot
     }
 
-    fn count(&mut self, family: Family, values: Values) {
-        *self.counters.entry((family, values)).or_insert(0) += 1;
+    fn count(&mut self, family: Family, values: [Option<&str>; 3]) {
+        self.counters.count(family, values);
     }
 
-    fn delivered(&mut self, record: &Record, stream: Option<Arc<str>>, consumer: Option<Arc<str>>) {
+    fn delivered(&mut self, record: &Record, stream: Option<&str>, consumer: Option<&str>) {
+        let count = record.fields.uint(Key::DeliveryCount);
+        if count == Some(1) && self.causes.is_empty() && self.delivered_since_restart.is_none() {
+            return;
+        }
         let Some(message) = message(record) else { return };
         let told = if self.causes.is_empty() { None } else { self.causes.remove(&message) };
         // A delivery that met nobody is not counted by the server, so the next one has its number.
-        if record.fields.uint(Key::DeliveryCount).is_some_and(|count| count > 1) {
+        if count.is_some_and(|count| count > 1) {
             let cause = told.unwrap_or(if self.is_left_from_restart(&message) { cause::RESTART } else { cause::OTHER });
-            self.count(REDELIVERY, [stream, consumer, Some(cause.into())]);
+            self.count(REDELIVERY, [stream, consumer, Some(cause)]);
         }
         if let Some(delivered) = &mut self.delivered_since_restart {
             delivered.insert(message);
@@ -222,7 +224,7 @@ impl Counted {
     }
 
     /// A message is done with.
-    fn settled(&mut self, family: Family, record: &Record, stream: Option<Arc<str>>, consumer: Option<Arc<str>>) {
+    fn settled(&mut self, family: Family, record: &Record, stream: Option<&str>, consumer: Option<&str>) {
         self.count(family, [stream, consumer, None]);
         if self.causes.is_empty() && self.delivered_since_restart.is_none() {
             return;
@@ -232,7 +234,7 @@ impl Counted {
         }
     }
 
-    fn tell(&mut self, record: &Record, gauges: &[(&str, Key)], labels: [(&str, Option<Arc<str>>); 2]) {
+    fn tell(&mut self, record: &Record, gauges: &[(&str, Key)], labels: [(&str, Option<&str>); 2]) {
         let labels: Labels = labels.into_iter().filter_map(|(name, value)| Some((name, value?))).collect();
         for (name, key) in gauges {
             if let Some(value) = record.fields.uint(*key) {

@@ -23,6 +23,7 @@
 
 mod contract;
 mod counted;
+mod counters;
 mod metrics;
 mod sampled;
 mod snapshot;

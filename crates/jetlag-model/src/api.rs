@@ -301,6 +301,21 @@ pub struct PubAck {
 }
 
 impl PubAck {
+    /// Reads the answer to a message that was stored, as the server writes it: stream, sequence, and whether it was a duplicate. `None` for
+    /// anything that is written in another way, whatever it says.
+    pub fn read_stored(body: &[u8]) -> Option<(&str, StreamSeq, bool)> {
+        let body = std::str::from_utf8(body).ok()?;
+        let (stream, rest) = body.strip_prefix("{\"stream\":\"")?.split_once('"')?;
+        let rest = rest.strip_prefix(',')?;
+        let rest = rest.strip_prefix(' ').unwrap_or(rest).strip_prefix("\"seq\":")?.strip_suffix('}')?;
+        let (seq, duplicate) = match rest.strip_suffix(",\"duplicate\": true") {
+            Some(seq) => (seq, true),
+            None => (rest, false),
+        };
+        let is_number = !seq.is_empty() && seq.bytes().all(|byte| byte.is_ascii_digit()) && (seq == "0" || !seq.starts_with('0'));
+        (is_number && !stream.contains('\\')).then_some((stream, StreamSeq(seq.parse().ok()?), duplicate))
+    }
+
     /// The answer's JSON as the server writes it, with a space before `seq` if it is `spaced`, as up to 2.11.
     pub fn body(&self, spaced: bool) -> Vec<u8> {
         let (stream, seq) = (to_vec(&self.stream), self.seq.0.to_string());
@@ -347,6 +362,17 @@ mod tests {
     fn pub_acks_as_the_server_writes_them() {
         let text = |body: Vec<u8>| String::from_utf8(body).unwrap();
         let ack = |error, seq, duplicate| text(PubAck { error, stream: "S".into(), seq: StreamSeq(seq), duplicate }.body(false));
+        for (body, read) in [
+            (ack(None, 7, false), Some(("S", StreamSeq(7), false))),
+            (ack(None, 7, true), Some(("S", StreamSeq(7), true))),
+            ("{\"stream\":\"S\", \"seq\":10}".to_owned(), Some(("S", StreamSeq(10), false))),
+            (ack(Some(ApiError::stream_sealed()), 0, false), None),
+            ("{\"stream\":\"a\\\"b\",\"seq\":1}".to_owned(), None),
+            ("{\"stream\":\"S\",\"seq\":01}".to_owned(), None),
+            ("{\"stream\":\"S\",\"seq\":1,\"domain\":\"d\"}".to_owned(), None),
+        ] {
+            assert_eq!(PubAck::read_stored(body.as_bytes()), read, "{body}");
+        }
         assert_eq!(ack(None, 2, false), r#"{"stream":"S","seq":2}"#);
         assert_eq!(ack(None, 2, true), r#"{"stream":"S","seq":2,"duplicate": true}"#);
         assert_eq!(

@@ -83,6 +83,9 @@ fn is_off(value: &Value) -> bool {
 /// Writes JSON the way Go's encoder does: `<`, `>` and `&` escaped.
 pub(crate) fn to_vec<T: Serialize>(value: &T) -> Vec<u8> {
     let text = serde_json::to_string(value).unwrap_or_else(|error| panic!("every type of this crate can be written as JSON: {error}"));
+    if !text.contains(['<', '>', '&']) {
+        return text.into_bytes();
+    }
     text.replace('<', "\\u003c").replace('>', "\\u003e").replace('&', "\\u0026").into_bytes()
 }
 

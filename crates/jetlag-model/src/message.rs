@@ -17,7 +17,7 @@ pub enum Address {
     /// A subject, as text. Not validated: a client may publish to anything.
     Subject(Arc<str>),
     /// An ack reply subject, `$JS.ACK.…`.
-    Ack(AckToken),
+    Ack(Arc<AckToken>),
 }
 
 impl Address {
@@ -38,9 +38,9 @@ impl Address {
     }
 
     /// The token, if this is an ack reply subject in either form.
-    pub fn ack_token(&self) -> Option<AckToken> {
+    pub fn ack_token(&self) -> Option<Arc<AckToken>> {
         match self {
-            Address::Subject(text) => AckToken::parse(text),
+            Address::Subject(text) => AckToken::parse(text).map(Arc::new),
             Address::Ack(token) => Some(token.clone()),
         }
     }
@@ -66,6 +66,12 @@ impl From<Arc<str>> for Address {
 
 impl From<AckToken> for Address {
     fn from(token: AckToken) -> Address {
+        Address::Ack(Arc::new(token))
+    }
+}
+
+impl From<Arc<AckToken>> for Address {
+    fn from(token: Arc<AckToken>) -> Address {
         Address::Ack(token)
     }
 }

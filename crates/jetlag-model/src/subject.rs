@@ -75,38 +75,30 @@ pub fn is_valid_literal(text: &str) -> bool {
 
 /// Whether the literal `subject` matches `filter`. An empty token matches nothing.
 pub fn matches(filter: &str, subject: &str) -> bool {
-    // Asked for every message and every filter, and nearly always answered by the first bytes.
-    let (mut filter, mut subject) = (filter.as_bytes(), subject.as_bytes());
+    // Asked for every message and every filter, and nearly always answered by the first bytes that differ.
+    let (filter, subject) = (filter.as_bytes(), subject.as_bytes());
+    let is_end = |text: &[u8], at: usize| text.get(at).is_none_or(|byte| *byte == b'.');
+    let (mut wanted, mut at, mut begins) = (0, 0, true);
     loop {
-        let (wanted, more_wanted) = split_token(filter);
-        let (token, more) = split_token(subject);
-        if token.is_empty() {
-            return false;
+        if begins {
+            match filter.get(wanted) {
+                _ if is_end(subject, at) => return false,
+                Some(b'>') if is_end(filter, wanted + 1) => return subject[at..].split(|byte| *byte == b'.').all(|token| !token.is_empty()),
+                Some(b'*') if is_end(filter, wanted + 1) => {
+                    wanted += 1;
+                    at += subject[at..].iter().take_while(|byte| **byte != b'.').count();
+                }
+                _ => {}
+            }
         }
-        match wanted {
-            b">" => return more.is_none_or(has_no_empty_token),
-            b"*" => {}
-            _ if wanted == token => {}
-            _ => return false,
-        }
-        match (more_wanted, more) {
-            (Some(more_wanted), Some(more)) => (filter, subject) = (more_wanted, more),
+        match (filter.get(wanted), subject.get(at)) {
             (None, None) => return true,
+            (Some(wanted), Some(byte)) if wanted == byte => begins = *byte == b'.',
             _ => return false,
         }
+        wanted += 1;
+        at += 1;
     }
-}
-
-/// The first token, and what stands behind the dot after it.
-fn split_token(text: &[u8]) -> (&[u8], Option<&[u8]>) {
-    match text.iter().position(|byte| *byte == b'.') {
-        Some(dot) => (&text[..dot], Some(&text[dot + 1..])),
-        None => (text, None),
-    }
-}
-
-fn has_no_empty_token(text: &[u8]) -> bool {
-    text.split(|byte| *byte == b'.').all(|token| !token.is_empty())
 }
 
 /// Whether everything that `filter` matches is matched by `wider` too.

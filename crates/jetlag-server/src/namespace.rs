@@ -150,7 +150,7 @@ impl Namespace {
 
     /// When something is due next.
     pub(crate) fn next_time(&self) -> Option<Time> {
-        let server = self.server.next_deadline().map(|(due, _)| due);
+        let server = self.server.next_due();
         self.schedule.next_time().into_iter().chain(server).min()
     }
 
@@ -164,7 +164,7 @@ impl Namespace {
     pub(crate) fn run_to(&mut self, end: Time, through: bool) -> Result<(), ServerError> {
         loop {
             let own = self.schedule.next_time();
-            let server = self.server.next_deadline().map(|(due, _)| due);
+            let server = self.server.next_due();
             let Some(due) = own.into_iter().chain(server).min() else { break };
             if due > end || (due == end && !through) {
                 break;
@@ -176,7 +176,7 @@ impl Namespace {
                 let at = due.max(self.now());
                 if let Some((_, deadline)) = self.server.next_deadline() {
                     self.cause = None;
-                    let n = self.ledger.push_with(None, || deadline_record(at, &deadline));
+                    let n = self.ledger.push_with(None, || deadline_record(at, deadline));
                     self.set_cause(n);
                 }
                 self.server.fire(at);
@@ -552,7 +552,7 @@ impl Namespace {
                 Output::Note(note) => {
                     let now = self.server.now();
                     let cause = self.cause;
-                    self.server_cause = self.ledger.push_with(cause, || note_record(now, &note)).or(self.server_cause);
+                    self.server_cause = self.ledger.push_with(cause, || note_record(now, note)).or(self.server_cause);
                 }
                 Output::Deliver { conn, sid, message } => self.carry_down(conn, sid, message)?,
             }

@@ -77,7 +77,7 @@ impl Observed {
             return self.opens_pull(reply, stream.into(), consumer.into());
         } else if let Some(token) = message.subject.ack_token() {
             if message.payload.starts_with(b"+NXT") {
-                return self.opens_pull(reply, token.stream, token.consumer);
+                return self.opens_pull(reply, token.stream.clone(), token.consumer.clone());
             }
             Request::Ack { token }
         } else if subject.starts_with("$JS.API.") {

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use jetlag_model::{Headers, Message, StreamSeq, Time};
+use jetlag_model::{Headers, Message, PubAck, StreamSeq, Time};
 use jetlag_trace::{Key, Kind, Place, Record};
 use serde::Deserialize;
 use serde_json::Value as Json;
@@ -153,6 +153,9 @@ pub(crate) struct PublishAnswer<'a> {
 
 impl PublishAnswer<'_> {
     pub(crate) fn read(payload: &[u8]) -> PublishAnswer<'_> {
-        serde_json::from_slice(payload).unwrap_or_default()
+        match PubAck::read_stored(payload) {
+            Some((stream, seq, duplicate)) => PublishAnswer { stream: Some(stream.into()), seq: Some(seq.0), duplicate, error: None },
+            None => serde_json::from_slice(payload).unwrap_or_default(),
+        }
     }
 }

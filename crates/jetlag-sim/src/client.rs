@@ -74,7 +74,7 @@ pub enum Request {
     /// An acknowledgement whose confirmation is wanted.
     Ack {
         /// Of which delivery.
-        token: AckToken,
+        token: Arc<AckToken>,
     },
     /// Anything else; the whole answer is wanted.
     Api {
@@ -121,7 +121,7 @@ pub enum Received {
     /// A consumer's message.
     Delivery {
         /// Which.
-        token: AckToken,
+        token: Arc<AckToken>,
         /// The pull it answers; `None` from a push consumer.
         pull: Option<Arc<str>>,
     },
@@ -287,7 +287,7 @@ impl Client {
     ///
     /// # Errors
     /// None that a caller who took `token` from a delivery can meet.
-    pub fn ack(&mut self, token: &AckToken, kind: &AckKind, sync: bool) -> Result<(Option<Arc<str>>, Vec<Frame>), ClientError> {
+    pub fn ack(&mut self, token: &Arc<AckToken>, kind: &AckKind, sync: bool) -> Result<(Option<Arc<str>>, Vec<Frame>), ClientError> {
         let message = Message::new(token.clone(), kind.payload());
         if let AckKind::Next { request } = kind {
             let batch = PullRequest::parse(request).map_or(1, |request| request.batch);
@@ -344,7 +344,17 @@ impl Client {
 
     /// The pull of this name.
     pub fn pull(&self, name: &str) -> Option<&Pull> {
-        match self.subscriptions.get(self.pulls.get(name)?)? {
+        self.pull_at(self.inbox_of(name)?)
+    }
+
+    /// The subscription of a pull's inbox.
+    pub(crate) fn inbox_of(&self, name: &str) -> Option<Sid> {
+        self.pulls.get(name).copied()
+    }
+
+    /// The pull whose inbox this subscription is.
+    pub(crate) fn pull_at(&self, inbox: Sid) -> Option<&Pull> {
+        match self.subscriptions.get(&inbox)? {
             Purpose::Pull(pull) => Some(pull),
             _ => None,
         }
@@ -564,7 +574,7 @@ impl Peer for Client {
 }
 
 /// A delivery as the world records it.
-pub(crate) fn delivery(client: &Arc<str>, at: Time, token: AckToken, message: &Message, pull: Option<Arc<str>>, record: u64) -> Delivery {
+pub(crate) fn delivery(client: &Arc<str>, at: Time, token: Arc<AckToken>, message: &Message, pull: Option<Arc<str>>, record: u64) -> Delivery {
     Delivery {
         client: client.clone(),
         at,

@@ -14,7 +14,7 @@ pub struct Delivery {
     /// When.
     pub at: Time,
     /// Stream, consumer, sequences, delivery count: what an acknowledgement is sent to.
-    pub token: AckToken,
+    pub token: Arc<AckToken>,
     /// The message's subject.
     pub subject: Arc<str>,
     /// Its headers.
@@ -156,7 +156,7 @@ impl Deliveries {
         let at = match self.place(&delivery.token) {
             Ok(at) => at,
             Err(at) => {
-                let AckToken { stream, consumer, .. } = delivery.token.clone();
+                let AckToken { stream, consumer, .. } = (*delivery.token).clone();
                 self.consumers.insert(at, OfConsumer { stream, consumer, by_seq: BTreeSet::new() });
                 at
             }
@@ -242,7 +242,7 @@ mod tests {
         Arc::new(Delivery {
             client: "w1".into(),
             at: Time::START,
-            token: AckToken {
+            token: Arc::new(AckToken {
                 stream: "S".into(),
                 consumer: consumer.into(),
                 delivery_count: DeliveryCount(count),
@@ -250,7 +250,7 @@ mod tests {
                 consumer_seq: ConsumerSeq(count),
                 timestamp: WallTime::from_unix_nanos(0),
                 num_pending: 0,
-            },
+            }),
             subject: "a".into(),
             headers: None,
             payload: Payload::from(&b""[..]),

@@ -6,59 +6,59 @@ use jetlag_model::Time;
 use jetlag_trace::{Key, Kind, Place, Record};
 
 /// The record of a note.
-pub fn note_record(at: Time, note: &Note) -> Record {
+pub fn note_record(at: Time, note: Note) -> Record {
     let record = |kind| Record::new(at, Place::Server, kind);
     match note {
-        Note::StreamCreated { config } => record(Kind::StreamCreated).with(Key::Stream, config.name.as_str()).with(Key::Text, json(config)),
-        Note::StreamUpdated { config } => record(Kind::StreamUpdated).with(Key::Stream, config.name.as_str()).with(Key::Text, json(config)),
+        Note::StreamCreated { config } => record(Kind::StreamCreated).with(Key::Stream, config.name.as_str()).with(Key::Text, json(&config)),
+        Note::StreamUpdated { config } => record(Kind::StreamUpdated).with(Key::Stream, config.name.as_str()).with(Key::Text, json(&config)),
         Note::StreamDeleted { stream } => record(Kind::StreamDeleted).with(Key::Stream, stream),
         Note::Stored { stream, seq, subject } => {
-            record(Kind::MsgStored).with(Key::Stream, stream).with(Key::StreamSeq, *seq).with(Key::Subject, subject)
+            record(Kind::MsgStored).with(Key::Stream, stream).with(Key::StreamSeq, seq).with(Key::Subject, subject)
         }
         Note::Removed { stream, seq, why } => {
-            record(Kind::MsgRemoved).with(Key::Stream, stream).with(Key::StreamSeq, *seq).with(Key::Reason, why.as_str())
+            record(Kind::MsgRemoved).with(Key::Stream, stream).with(Key::StreamSeq, seq).with(Key::Reason, why.as_str())
         }
-        Note::ConsumerCreated { at: of, config } => consumer(record(Kind::ConsumerCreated), of).with(Key::Text, json(config)),
-        Note::ConsumerUpdated { at: of, config } => consumer(record(Kind::ConsumerUpdated), of).with(Key::Text, json(config)),
+        Note::ConsumerCreated { at: of, config } => consumer(record(Kind::ConsumerCreated), of).with(Key::Text, json(&config)),
+        Note::ConsumerUpdated { at: of, config } => consumer(record(Kind::ConsumerUpdated), of).with(Key::Text, json(&config)),
         Note::ConsumerDeleted { at: of } => consumer(record(Kind::ConsumerDeleted), of),
         Note::Delivered { at: of, stream_seq, consumer_seq, delivery_count, num_ack_pending, num_pending } => {
             consumer(record(Kind::Delivered), of)
-                .with(Key::StreamSeq, *stream_seq)
-                .with(Key::ConsumerSeq, *consumer_seq)
-                .with(Key::DeliveryCount, *delivery_count)
-                .with(Key::NumAckPending, *num_ack_pending)
-                .with(Key::NumPending, *num_pending)
+                .with(Key::StreamSeq, stream_seq)
+                .with(Key::ConsumerSeq, consumer_seq)
+                .with(Key::DeliveryCount, delivery_count)
+                .with(Key::NumAckPending, num_ack_pending)
+                .with(Key::NumPending, num_pending)
         }
         // Back in the queue without having been seen by anybody.
         Note::Undelivered { at: of, stream_seq } => {
-            consumer(record(Kind::Expired), of).with(Key::StreamSeq, *stream_seq).with(Key::Reason, UNDELIVERED)
+            consumer(record(Kind::Expired), of).with(Key::StreamSeq, stream_seq).with(Key::Reason, UNDELIVERED)
         }
         Note::Acked { at: of, stream_seq, delivery_count, ack_floor } => {
-            floor(consumer(record(Kind::Acked), of), *ack_floor).with(Key::StreamSeq, *stream_seq).with(Key::DeliveryCount, *delivery_count)
+            floor(consumer(record(Kind::Acked), of), ack_floor).with(Key::StreamSeq, stream_seq).with(Key::DeliveryCount, delivery_count)
         }
-        Note::AckIgnored { at: of, stream_seq } => consumer(record(Kind::AckIgnored), of).with(Key::StreamSeq, *stream_seq),
+        Note::AckIgnored { at: of, stream_seq } => consumer(record(Kind::AckIgnored), of).with(Key::StreamSeq, stream_seq),
         Note::Naked { at: of, stream_seq, delay } => {
-            let naked = consumer(record(Kind::Naked), of).with(Key::StreamSeq, *stream_seq);
+            let naked = consumer(record(Kind::Naked), of).with(Key::StreamSeq, stream_seq);
             match delay {
-                Some(delay) => naked.with(Key::Delay, *delay),
+                Some(delay) => naked.with(Key::Delay, delay),
                 None => naked,
             }
         }
-        Note::InProgress { at: of, stream_seq } => consumer(record(Kind::InProgress), of).with(Key::StreamSeq, *stream_seq),
+        Note::InProgress { at: of, stream_seq } => consumer(record(Kind::InProgress), of).with(Key::StreamSeq, stream_seq),
         Note::Terminated { at: of, stream_seq, ack_floor } => {
-            floor(consumer(record(Kind::Terminated), of), *ack_floor).with(Key::StreamSeq, *stream_seq)
+            floor(consumer(record(Kind::Terminated), of), ack_floor).with(Key::StreamSeq, stream_seq)
         }
-        Note::Expired { at: of, stream_seq } => consumer(record(Kind::Expired), of).with(Key::StreamSeq, *stream_seq),
+        Note::Expired { at: of, stream_seq } => consumer(record(Kind::Expired), of).with(Key::StreamSeq, stream_seq),
         Note::Exhausted { at: of, stream_seq, deliveries, advised } => {
-            let exhausted = consumer(record(Kind::Exhausted), of).with(Key::StreamSeq, *stream_seq).with(Key::Deliveries, *deliveries);
-            if *advised { exhausted } else { exhausted.with(Key::Reason, "without advisory") }
+            let exhausted = consumer(record(Kind::Exhausted), of).with(Key::StreamSeq, stream_seq).with(Key::Deliveries, deliveries);
+            if advised { exhausted } else { exhausted.with(Key::Reason, "without advisory") }
         }
-        Note::Forgotten { at: of, ack_floor } => floor(consumer(record(Kind::Terminated), of), *ack_floor).with(Key::Reason, FORGOTTEN),
+        Note::Forgotten { at: of, ack_floor } => floor(consumer(record(Kind::Terminated), of), ack_floor).with(Key::Reason, FORGOTTEN),
         Note::PullQueued { at: of, reply, batch } => {
-            consumer(record(Kind::PullQueued), of).with(Key::Reply, reply).with(Key::Batch, *batch)
+            consumer(record(Kind::PullQueued), of).with(Key::Reply, reply).with(Key::Batch, batch)
         }
         Note::PullEnded { at: of, reply, missing } => {
-            consumer(record(Kind::PullEnded), of).with(Key::Reply, reply).with(Key::PendingMessages, *missing)
+            consumer(record(Kind::PullEnded), of).with(Key::Reply, reply).with(Key::PendingMessages, missing)
         }
     }
 }
@@ -70,7 +70,7 @@ pub const UNDELIVERED: &str = "undelivered";
 pub const FORGOTTEN: &str = "forgotten";
 
 /// The record of a timer that fired.
-pub fn deadline_record(at: Time, deadline: &Deadline) -> Record {
+pub fn deadline_record(at: Time, deadline: Deadline) -> Record {
     let record = Record::new(at, Place::Server, Kind::DeadlineFired).with(Key::Deadline, deadline.kind());
     match deadline {
         Deadline::Pull(of) | Deadline::Heartbeat(of) | Deadline::AckWait(of) | Deadline::Pin(of) | Deadline::Inactive(of) => {
@@ -80,8 +80,8 @@ pub fn deadline_record(at: Time, deadline: &Deadline) -> Record {
     }
 }
 
-fn consumer(record: Record, of: &ConsumerRef) -> Record {
-    record.with(Key::Stream, &of.stream).with(Key::Consumer, &of.consumer)
+fn consumer(record: Record, of: ConsumerRef) -> Record {
+    record.with(Key::Stream, of.stream).with(Key::Consumer, of.consumer)
 }
 
 fn floor(record: Record, floor: SequencePair) -> Record {

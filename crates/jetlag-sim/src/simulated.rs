@@ -75,6 +75,11 @@ impl Simulated {
         })
     }
 
+    /// When the server does something by itself next.
+    pub fn next_due(&self) -> Option<Time> {
+        self.core()?.next_due()
+    }
+
     /// What the server does next by itself, and when that is due.
     pub fn next_deadline(&self) -> Option<(Time, Deadline)> {
         self.core()?.next_deadline()
@@ -155,9 +160,8 @@ impl Backend for Simulated {
         if let Some(output) = self.poll_output() {
             return Ok(Polled::Output(output));
         }
-        if let Some((due, deadline)) = self.next_deadline()
-            && limit.allows(due.max(self.now))
-        {
+        let is_due = self.next_due().is_some_and(|due| limit.allows(due.max(self.now)));
+        if is_due && let Some((due, deadline)) = self.next_deadline() {
             self.fire(self.now.max(due));
             return Ok(Polled::Fired(deadline));
         }

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
-use jetlag_model::{Duration, PullRequest, Time};
+use jetlag_model::{Duration, PullRequest, Sid, Time};
 
 use crate::{Action, Delivery, Handler, Plan};
 
@@ -44,7 +44,8 @@ pub(crate) struct Worker {
     options: WorkerOptions,
     handler: Box<dyn Handler>,
     running: bool,
-    pull: Option<Arc<str>>,
+    /// The open pull, and the subscription of its inbox.
+    pull: Option<(Arc<str>, Sid)>,
     queue: VecDeque<(Arc<Delivery>, Duration)>,
     handling: BTreeMap<u64, Handling>,
     next_handling: u64,
@@ -91,16 +92,20 @@ impl Worker {
         })
     }
 
-    pub(crate) fn pull_opened(&mut self, name: Arc<str>) {
-        self.pull = Some(name);
+    pub(crate) fn pull_opened(&mut self, name: Arc<str>, inbox: Sid) {
+        self.pull = Some((name, inbox));
     }
 
     pub(crate) fn pull(&self) -> Option<&Arc<str>> {
-        self.pull.as_ref()
+        self.pull.as_ref().map(|(name, _)| name)
+    }
+
+    pub(crate) fn pull_inbox(&self) -> Option<Sid> {
+        self.pull.as_ref().map(|(_, inbox)| *inbox)
     }
 
     pub(crate) fn pull_ended(&mut self) -> Option<Arc<str>> {
-        self.pull.take()
+        self.pull.take().map(|(name, _)| name)
     }
 
     /// A message for this worker came; handling it takes so much longer than planned.

@@ -34,110 +34,119 @@ impl fmt::Display for Digest {
     }
 }
 
+/// So many bytes are hashed at once.
+const ROOM: usize = 4096;
+
 /// The digest so far.
 #[derive(Clone)]
 pub(crate) struct Hasher {
     state: Xxh3,
-    /// Reused for the bytes of one record.
-    buffer: Vec<u8>,
+    /// What is not hashed yet: this many bytes of the room.
+    waiting: usize,
+    room: Box<[u8; ROOM]>,
 }
 
 impl Hasher {
     pub(crate) fn new() -> Hasher {
-        let mut state = Xxh3::new();
-        state.update(SCHEMA.as_bytes());
-        Hasher { state, buffer: Vec::new() }
-    }
-
-    pub(crate) fn add(&mut self, record: &Record) {
-        self.buffer.clear();
-        encode(record, &mut self.buffer);
-        self.state.update(&self.buffer);
+        let mut hasher = Hasher { state: Xxh3::new(), waiting: 0, room: Box::new([0; ROOM]) };
+        hasher.bytes(SCHEMA.as_bytes());
+        hasher
     }
 
     pub(crate) fn digest(&self) -> Digest {
-        Digest(self.state.digest128())
+        let mut state = self.state.clone();
+        state.update(&self.room[..self.waiting]);
+        Digest(state.digest128())
     }
-}
 
-/// Appends the bytes of one record, as the module's table says.
-fn encode(record: &Record, out: &mut Vec<u8>) {
-    out.extend_from_slice(&record.n.to_le_bytes());
-    out.extend_from_slice(&record.at.as_nanos().to_le_bytes());
-    out.push(match &record.place {
-        Place::Script => 0,
-        Place::Client(_) => 1,
-        Place::Link { direction: Direction::Up, .. } => 2,
-        Place::Link { direction: Direction::Down, .. } => 3,
-        Place::Server => 4,
-    });
-    if let Some(client) = record.place.actor() {
-        text32(client.as_bytes(), out);
-    }
-    text8(record.kind.name(), out);
-    match record.cause {
-        None => out.push(0),
-        Some(cause) => {
-            out.push(1);
-            out.extend_from_slice(&cause.to_le_bytes());
+    /// Adds the bytes of one record, as the module's table says.
+    pub(crate) fn add(&mut self, record: &Record) {
+        self.bytes(&record.n.to_le_bytes());
+        self.bytes(&record.at.as_nanos().to_le_bytes());
+        self.bytes(&[match &record.place {
+            Place::Script => 0,
+            Place::Client(_) => 1,
+            Place::Link { direction: Direction::Up, .. } => 2,
+            Place::Link { direction: Direction::Down, .. } => 3,
+            Place::Server => 4,
+        }]);
+        if let Some(client) = record.place.actor() {
+            self.text32(client.as_bytes());
+        }
+        self.bytes(record.kind.text8());
+        match record.cause {
+            None => self.bytes(&[0]),
+            Some(cause) => self.tagged(1, cause.to_le_bytes()),
+        }
+        match &record.rule {
+            None => self.bytes(&[0]),
+            Some(rule) => {
+                self.bytes(&[1]);
+                self.text32(rule.as_bytes());
+            }
+        }
+        // There are fewer than 256 keys, and a record holds each at most once.
+        self.bytes(&[record.fields.len() as u8]);
+        for (key, value) in record.fields.iter() {
+            self.bytes(key.text8());
+            self.value(value);
         }
     }
-    match &record.rule {
-        None => out.push(0),
-        Some(rule) => {
-            out.push(1);
-            text32(rule.as_bytes(), out);
-        }
-    }
-    // There are fewer than 256 keys, and a record holds each at most once.
-    out.push(record.fields.len() as u8);
-    for (key, value) in record.fields.iter() {
-        text8(key.name(), out);
-        encode_value(value, out);
-    }
-}
 
-fn encode_value(value: &Value, out: &mut Vec<u8>) {
-    match value {
-        Value::Uint(value) => {
-            out.push(0);
-            out.extend_from_slice(&value.to_le_bytes());
-        }
-        Value::Int(value) => {
-            out.push(1);
-            out.extend_from_slice(&value.to_le_bytes());
-        }
-        Value::Flag(value) => out.extend_from_slice(&[2, u8::from(*value)]),
-        Value::Text(value) => {
-            out.push(3);
-            text32(value.as_bytes(), out);
-        }
-        Value::Bytes(value) => {
-            out.push(4);
-            text32(value, out);
-        }
-        Value::Duration(value) => {
-            out.push(5);
-            out.extend_from_slice(&value.as_nanos().to_le_bytes());
-        }
-        Value::Pair(first, second) => {
-            out.push(6);
-            out.extend_from_slice(&first.to_le_bytes());
-            out.extend_from_slice(&second.to_le_bytes());
+    fn value(&mut self, value: &Value) {
+        match value {
+            Value::Uint(value) => self.tagged(0, value.to_le_bytes()),
+            Value::Int(value) => self.tagged(1, value.to_le_bytes()),
+            Value::Flag(value) => self.bytes(&[2, u8::from(*value)]),
+            Value::Text(value) => {
+                self.bytes(&[3]);
+                self.text32(value.as_bytes());
+            }
+            Value::Bytes(value) => {
+                self.bytes(&[4]);
+                self.text32(value);
+            }
+            Value::Duration(value) => self.tagged(5, value.as_nanos().to_le_bytes()),
+            Value::Pair(first, second) => {
+                self.tagged(6, first.to_le_bytes());
+                self.bytes(&second.to_le_bytes());
+            }
         }
     }
-}
 
-/// A public name: shorter than 256 bytes, because all of them are written in this crate.
-fn text8(text: &str, out: &mut Vec<u8>) {
-    out.push(text.len() as u8);
-    out.extend_from_slice(text.as_bytes());
-}
+    /// A number behind the byte that says what it is.
+    fn tagged(&mut self, tag: u8, number: [u8; 8]) {
+        let mut bytes = [tag; 9];
+        bytes[1..].copy_from_slice(&number);
+        self.bytes(&bytes);
+    }
 
-/// Text or bytes of any length; only the low 32 bits of a length count, and all bytes are there.
-fn text32(text: &[u8], out: &mut Vec<u8>) {
-    out.extend_from_slice(&(text.len() as u32).to_le_bytes());
-    out.extend_from_slice(text);
+    /// Text or bytes of any length; only the low 32 bits of a length count, and all bytes are there.
+    fn text32(&mut self, text: &[u8]) {
+        self.bytes(&(text.len() as u32).to_le_bytes());
+        self.bytes(text);
+    }
+
+    #[inline]
+    fn bytes(&mut self, bytes: &[u8]) {
+        if let Some(room) = self.room.get_mut(self.waiting..self.waiting + bytes.len()) {
+            room.copy_from_slice(bytes);
+            self.waiting += bytes.len();
+        } else {
+            self.overflow(bytes);
+        }
+    }
+
+    #[cold]
+    fn overflow(&mut self, bytes: &[u8]) {
+        self.state.update(&self.room[..self.waiting]);
+        self.waiting = 0;
+        if bytes.len() > ROOM {
+            self.state.update(bytes);
+        } else {
+            self.bytes(bytes);
+        }
+    }
 }
 
 #[cfg(test)]
@@ -182,9 +191,9 @@ mod tests {
             b"\x05delay\x05\xfe\xff\xff\xff\xff\xff\xff\xff",
             b"\x05count\x01\xff\xff\xff\xff\xff\xff\xff\xff",
         ];
-        let mut bytes = Vec::new();
-        encode(&everything(), &mut bytes);
-        assert_eq!(bytes, expected.concat());
+        let mut hasher = Hasher::new();
+        hasher.add(&everything());
+        assert_eq!(hasher.room[SCHEMA.len()..hasher.waiting], expected.concat());
     }
 
     #[test]
@@ -192,16 +201,41 @@ mod tests {
         assert_eq!(Trace::new().digest().0, xxhash_rust::xxh3::xxh3_128(b"jetlag-trace/1"));
 
         let mut trace = Trace::new();
-        let mut bytes = b"jetlag-trace/1".to_vec();
+        let mut hasher = Hasher::new();
         trace.push(Record::new(Time::START, Place::Script, Kind::Ok));
         trace.push(everything());
-        trace.records().iter().for_each(|record| encode(record, &mut bytes));
-        assert_eq!(trace.digest().0, xxhash_rust::xxh3::xxh3_128(&bytes));
+        trace.records().iter().for_each(|record| hasher.add(record));
+        assert_eq!(trace.digest().0, xxhash_rust::xxh3::xxh3_128(&hasher.room[..hasher.waiting]));
         assert_eq!(
             trace.digest().to_string(),
             "16df3575835f1e8d07f655f73e435a7a",
             "the digest of a trace is a promise: a new encoding needs a new schema name"
         );
+    }
+
+    /// However the bytes fall on the room, and whether or not they fit.
+    #[test]
+    fn the_digest_does_not_depend_on_when_bytes_are_hashed() {
+        for size in [0, 1, ROOM - 200, ROOM, ROOM + 1, 3 * ROOM] {
+            let record = everything().with(Key::Text, "x".repeat(size));
+            let mut hasher = Hasher::new();
+            let mut bytes = b"jetlag-trace/1".to_vec();
+            let mut single = Hasher::new();
+            single.waiting = 0;
+            single.add(&everything().with(Key::Text, ""));
+            let text = ["x".repeat(size).as_bytes()].concat();
+            for _ in 0..3 {
+                hasher.add(&record);
+                // The text is the last field that is not a number behind it: put it where its length stands.
+                let empty = &single.room[..single.waiting];
+                let at = empty.windows(6).position(|window| window == b"\x04text\x03").unwrap() + 6;
+                bytes.extend_from_slice(&empty[..at]);
+                bytes.extend_from_slice(&(size as u32).to_le_bytes());
+                bytes.extend_from_slice(&text);
+                bytes.extend_from_slice(&empty[at + 4..]);
+            }
+            assert_eq!(hasher.digest().0, xxhash_rust::xxh3::xxh3_128(&bytes), "{size}");
+        }
     }
 
     #[test]

@@ -2,6 +2,18 @@
 
 use std::fmt;
 
+/// A name of fewer than 256 bytes, and its length before it.
+const fn with_length<const N: usize>(name: &str) -> [u8; N] {
+    assert!(name.len() < 256 && N == name.len() + 1);
+    let mut bytes = [name.len() as u8; N];
+    let mut at = 1;
+    while at < N {
+        bytes[at] = name.as_bytes()[at - 1];
+        at += 1;
+    }
+    bytes
+}
+
 /// Declares an enum whose variants have public names, and the conversions both ways.
 macro_rules! names {
     ($(#[$doc:meta])* $enum:ident { $($(#[$variant_doc:meta])* $variant:ident = $name:literal,)* }) => {
@@ -19,6 +31,13 @@ macro_rules! names {
             pub const fn name(self) -> &'static str {
                 match self {
                     $($enum::$variant => $name,)*
+                }
+            }
+
+            /// The public name as it stands in the bytes of a trace: with its length before it.
+            pub(crate) const fn text8(self) -> &'static [u8] {
+                match self {
+                    $($enum::$variant => const { &with_length::<{ $name.len() + 1 }>($name) },)*
                 }
             }
 

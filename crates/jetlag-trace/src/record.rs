@@ -207,8 +207,9 @@ impl Fields {
 
     /// The value of a key.
     pub fn value(&self, key: Key) -> Option<&Value> {
-        let index = self.0.binary_search_by_key(&key, |(key, _)| *key).ok()?;
-        Some(&self.0[index].1)
+        // What is asked for most stands in front.
+        let (found, value) = self.0.iter().find(|(other, _)| *other >= key)?;
+        (*found == key).then_some(value)
     }
 
     /// The value of a key that holds a number without sign.

@@ -168,7 +168,7 @@ impl Consumer {
 
     /// The message as it is delivered.
     fn message(&self, entry: &LogEntry, token: AckToken) -> Message {
-        let reply = Some(Address::Ack(token));
+        let reply = Some(token.into());
         let subject = Address::Subject(entry.subject.clone());
         if !self.config.headers_only {
             return Message { subject, reply, headers: entry.headers.clone(), payload: entry.payload.clone() };

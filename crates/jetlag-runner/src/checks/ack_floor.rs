@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jetlag_trace::{Key, Record};
 
-use super::{Configs, ConsumerKey, Finding, Judge, consumer_of, forget_deleted, lost_a_tail};
+use super::{About, Configs, ConsumerKey, Finding, Judge, forget_deleted, lost_a_tail};
 
 #[derive(Default)]
 pub(super) struct Floors {
@@ -14,24 +14,24 @@ pub(super) struct Floors {
 }
 
 impl Judge for Floors {
-    fn follow(&mut self, record: &Record, _: &Configs, finding: &mut Finding) {
+    fn follow(&mut self, record: &Record, about: &About, _: &Configs, finding: &mut Finding) {
         if lost_a_tail(record) {
             self.lost.extend(self.floors.keys().cloned());
         }
-        forget_deleted(record, &mut self.floors);
+        forget_deleted(record, about, &mut self.floors);
         let Some(floor) = record.fields.pair(Key::AckFloor).filter(|_| !record.kind.is_client_visible()) else { return };
-        let Some(consumer) = consumer_of(record) else { return };
+        let Some(consumer) = &about.consumer else { return };
         finding.look();
-        let before = self.floors.insert(consumer.clone(), floor).unwrap_or((0, 0));
+        let known = self.floors.entry(consumer.clone()).or_default();
+        let before = std::mem::replace(known, floor);
         if floor.0 >= before.0 && floor.1 >= before.1 {
             return;
         }
-        if self.lost.remove(&consumer) {
+        if self.lost.remove(consumer) {
             finding.exempt("lost tail");
         } else {
-            let (stream, consumer) = &consumer;
             let message = format!(
-                "{stream}/{consumer}: the ack floor went back from {}/{} to {}/{} at {}",
+                "{consumer}: the ack floor went back from {}/{} to {}/{} at {}",
                 before.0, before.1, floor.0, floor.1, record.at
             );
             finding.fail(message, Some(record.n));

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use jetlag_trace::{Key, Kind, Record};
 
-use super::{Configs, ConsumerKey, Finding, Judge, message_of, show};
+use super::{About, Configs, ConsumerKey, Finding, Judge, show};
 
 /// So many messages are remembered after a client got them last.
 const REMEMBERED: usize = 100_000;
@@ -33,24 +33,24 @@ struct Got {
 }
 
 impl Judge for Counts {
-    fn follow(&mut self, record: &Record, _: &Configs, finding: &mut Finding) {
+    fn follow(&mut self, record: &Record, about: &About, _: &Configs, finding: &mut Finding) {
         let Some(client) = record.place.actor() else { return };
         match record.kind {
             Kind::Crashed => {
                 self.crashed.insert(client.clone());
             }
-            Kind::Got => self.got(record, client),
-            Kind::WorkerCount => self.counted(record, client, finding),
+            Kind::Got => self.got(record, about, client),
+            Kind::WorkerCount => self.counted(record, about, client, finding),
             _ => {}
         }
     }
 }
 
 impl Counts {
-    fn got(&mut self, record: &Record, client: &Arc<str>) {
-        let Some((consumer, seq)) = message_of(record) else { return };
+    fn got(&mut self, record: &Record, about: &About, client: &Arc<str>) {
+        let Some((consumer, seq)) = about.message() else { return };
         let Some(server) = record.fields.uint(Key::DeliveryCount) else { return };
-        let key = (client.clone(), consumer, seq);
+        let key = (client.clone(), consumer.clone(), seq);
         if !self.got.contains_key(&key) {
             self.order.push_back(key.clone());
             if self.order.len() > REMEMBERED
@@ -64,8 +64,8 @@ impl Counts {
         known.times += 1;
     }
 
-    fn counted(&mut self, record: &Record, client: &Arc<str>, finding: &mut Finding) {
-        let Some((consumer, seq)) = message_of(record) else { return };
+    fn counted(&mut self, record: &Record, about: &About, client: &Arc<str>, finding: &mut Finding) {
+        let Some((consumer, seq)) = about.message() else { return };
         let Some(server) = record.fields.uint(Key::DeliveryCount) else { return };
         finding.look();
         let own = record.fields.uint(Key::Count).unwrap_or(0);
@@ -82,7 +82,7 @@ impl Counts {
             // The attempts it did get, it counted.
             finding.exempt("earlier attempt elsewhere");
         } else {
-            let name = show(&consumer, seq);
+            let name = show(consumer, seq);
             let message = format!("{client} counts {own} deliveries of {name} at {}; the server counts {server}", record.at);
             finding.fail(message, Some(record.n));
         }

@@ -3,12 +3,12 @@
 
 use jetlag_trace::Record;
 
-use super::{Configs, Finding, Judge, Observed};
+use super::{About, Configs, Finding, Judge, Observed};
 
 pub(super) struct Idle;
 
 impl Judge for Idle {
-    fn follow(&mut self, _: &Record, _: &Configs, _: &mut Finding) {}
+    fn follow(&mut self, _: &Record, _: &About, _: &Configs, _: &mut Finding) {}
 
     fn conclude(&self, _: &Configs, observed: &Observed, finding: &mut Finding) {
         if observed.working {
@@ -26,7 +26,7 @@ impl Judge for Idle {
             for (field, what) in [("num_ack_pending", "messages wait for an acknowledgement"), ("num_waiting", "pull requests wait")] {
                 let number = observed.number(consumer, field).unwrap_or(0);
                 if number > 0 {
-                    finding.fail(format!("{}/{}: {number} {what}", consumer.0, consumer.1), None);
+                    finding.fail(format!("{consumer}: {number} {what}"), None);
                 }
             }
         }

@@ -6,32 +6,32 @@ use std::collections::BTreeMap;
 use jetlag_model::SeqSet;
 use jetlag_trace::{Key, Kind, Record};
 
-use super::{Configs, ConsumerKey, Finding, Judge, forget_deleted, message_of, show};
+use super::{About, Configs, ConsumerKey, Finding, Judge, forget_deleted, show};
 
 /// What each consumer has given up.
 #[derive(Default)]
 pub(super) struct Exhausted(BTreeMap<ConsumerKey, SeqSet>);
 
 impl Judge for Exhausted {
-    fn follow(&mut self, record: &Record, configs: &Configs, finding: &mut Finding) {
-        forget_deleted(record, &mut self.0);
+    fn follow(&mut self, record: &Record, about: &About, configs: &Configs, finding: &mut Finding) {
+        forget_deleted(record, about, &mut self.0);
         if !matches!(record.kind, Kind::Exhausted | Kind::Delivered) {
             return;
         }
-        let Some((consumer, seq)) = message_of(record) else { return };
+        let Some((consumer, seq)) = about.message() else { return };
         if record.kind == Kind::Exhausted {
-            self.0.entry(consumer).or_default().insert(seq);
+            self.0.entry(consumer.clone()).or_default().insert(seq);
             return;
         }
         finding.look();
         let count = record.fields.uint(Key::DeliveryCount).unwrap_or(0);
-        let limit = configs.of(&consumer).and_then(|config| u64::try_from(config.max_deliver).ok()).filter(|limit| *limit > 0);
+        let limit = configs.of(consumer).and_then(|config| u64::try_from(config.max_deliver).ok()).filter(|limit| *limit > 0);
         if let Some(limit) = limit.filter(|limit| count > *limit) {
-            let message = format!("{} was delivered {count} times by {}; max_deliver is {limit}", show(&consumer, seq), record.at);
+            let message = format!("{} was delivered {count} times by {}; max_deliver is {limit}", show(consumer, seq), record.at);
             finding.fail(message, Some(record.n));
         }
-        if self.0.get(&consumer).is_some_and(|exhausted| exhausted.contains(seq)) {
-            let message = format!("{} was delivered at {}; it had used up max_deliver before", show(&consumer, seq), record.at);
+        if self.0.get(consumer).is_some_and(|exhausted| exhausted.contains(seq)) {
+            let message = format!("{} was delivered at {}; it had used up max_deliver before", show(consumer, seq), record.at);
             finding.fail(message, Some(record.n));
         }
     }

@@ -14,7 +14,9 @@ mod settled;
 #[cfg(test)]
 mod tests;
 
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::Arc;
 
 use jetlag_model::ConsumerConfig;
@@ -25,8 +27,92 @@ use serde_json::Value as Json;
 
 use crate::CheckReport;
 
-/// A consumer: its stream's name and its own.
-pub(crate) type ConsumerKey = (Arc<str>, Arc<str>);
+/// A consumer: its stream's name and its own. There is one a consumer, so that comparing two of them mostly ends with their places in memory.
+#[derive(Clone, Debug)]
+pub(crate) struct ConsumerKey(Arc<(Arc<str>, Arc<str>)>);
+
+impl ConsumerKey {
+    fn stream(&self) -> &Arc<str> {
+        &self.0.0
+    }
+
+    fn consumer(&self) -> &Arc<str> {
+        &self.0.1
+    }
+}
+
+impl Ord for ConsumerKey {
+    fn cmp(&self, other: &ConsumerKey) -> Ordering {
+        if Arc::ptr_eq(&self.0, &other.0) { Ordering::Equal } else { self.0.cmp(&other.0) }
+    }
+}
+
+impl PartialOrd for ConsumerKey {
+    fn partial_cmp(&self, other: &ConsumerKey) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for ConsumerKey {
+    fn eq(&self, other: &ConsumerKey) -> bool {
+        self.cmp(other) == Ordering::Equal
+    }
+}
+
+impl Eq for ConsumerKey {}
+
+impl fmt::Display for ConsumerKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.stream(), self.consumer())
+    }
+}
+
+/// The consumers that records have named so far.
+#[derive(Default)]
+struct Names {
+    /// By their names.
+    known: Vec<ConsumerKey>,
+    /// The one that was named last.
+    last: usize,
+}
+
+impl Names {
+    /// What a record is about.
+    fn about(&mut self, record: &Record) -> About {
+        let consumer = record.fields.text(Key::Stream).zip(record.fields.text(Key::Consumer));
+        About { consumer: consumer.map(|(stream, consumer)| self.key(stream, consumer)), seq: record.fields.uint(Key::StreamSeq) }
+    }
+
+    fn key(&mut self, stream: &Arc<str>, consumer: &Arc<str>) -> ConsumerKey {
+        if let Some(last) = self.known.get(self.last)
+            && *last.consumer() == *consumer
+            && *last.stream() == *stream
+        {
+            return last.clone();
+        }
+        let place = self.known.binary_search_by(|known| (known.stream(), known.consumer()).cmp(&(stream, consumer)));
+        self.last = place.unwrap_or_else(|place| {
+            self.known.insert(place, ConsumerKey(Arc::new((stream.clone(), consumer.clone()))));
+            place
+        });
+        self.known[self.last].clone()
+    }
+}
+
+/// What a record is about.
+struct About {
+    /// The consumer.
+    consumer: Option<ConsumerKey>,
+    /// The message's sequence in the stream.
+    seq: Option<u64>,
+}
+
+impl About {
+    /// The message of the consumer.
+    fn message(&self) -> Option<(&ConsumerKey, u64)> {
+        self.consumer.as_ref().zip(self.seq)
+    }
+}
 
 /// What a check found.
 #[derive(Clone)]
@@ -80,7 +166,7 @@ impl Observed {
         let busy = world.backend().next_busy_deadline().map(|(due, deadline)| format!("{} at {due}", deadline.kind()));
         let mut infos = BTreeMap::new();
         for key in consumers {
-            let subject = format!("$JS.API.CONSUMER.INFO.{}.{}", key.0, key.1);
+            let subject = format!("$JS.API.CONSUMER.INFO.{}.{}", key.stream(), key.consumer());
             let Some(answer) = world.observe(&subject)? else { continue };
             if let Ok(info) = serde_json::from_slice::<Json>(&answer.payload)
                 && info.get("error").is_none()
@@ -99,8 +185,8 @@ impl Observed {
 
 /// What must hold in a run, as it is followed.
 trait Judge {
-    /// Takes note of a record. Configurations are as they stood before it.
-    fn follow(&mut self, record: &Record, configs: &Configs, finding: &mut Finding);
+    /// Takes note of a record and what it is about. Configurations are as they stood before it.
+    fn follow(&mut self, record: &Record, about: &About, configs: &Configs, finding: &mut Finding);
 
     /// Judges what only the state at the time of the check tells.
     fn conclude(&self, _: &Configs, _: &Observed, _: &mut Finding) {}
@@ -109,6 +195,7 @@ trait Judge {
 /// The checks of one run.
 #[derive(Default)]
 pub(crate) struct Checks {
+    names: Names,
     configs: Configs,
     followed: Vec<Followed>,
 }
@@ -148,10 +235,11 @@ impl Checks {
             return;
         }
         for record in records {
+            let about = self.names.about(record);
             for Followed { judge, finding, .. } in &mut self.followed {
-                judge.follow(record, &self.configs, finding);
+                judge.follow(record, &about, &self.configs, finding);
             }
-            self.configs.follow(record);
+            self.configs.follow(record, about.consumer);
         }
     }
 
@@ -173,19 +261,9 @@ impl Checks {
     }
 }
 
-/// The consumer that a record is about.
-fn consumer_of(record: &Record) -> Option<ConsumerKey> {
-    Some((record.fields.text(Key::Stream)?.clone(), record.fields.text(Key::Consumer)?.clone()))
-}
-
-/// The message of a consumer that a record is about.
-fn message_of(record: &Record) -> Option<(ConsumerKey, u64)> {
-    Some((consumer_of(record)?, record.fields.uint(Key::StreamSeq)?))
-}
-
 /// `ORDERS/WORK:1`
 fn show(consumer: &ConsumerKey, seq: u64) -> String {
-    format!("{}/{}:{seq}", consumer.0, consumer.1)
+    format!("{consumer}:{seq}")
 }
 
 /// The configuration that a record tells.
@@ -198,20 +276,20 @@ fn config_of(record: &Record) -> Option<ConsumerConfig> {
 struct Configs(BTreeMap<ConsumerKey, ConsumerConfig>);
 
 impl Configs {
-    /// Takes note of a record if it changes a configuration.
-    fn follow(&mut self, record: &Record) {
+    /// Takes note of a record if it changes the configuration of the consumer that it is about.
+    fn follow(&mut self, record: &Record, consumer: Option<ConsumerKey>) {
         match record.kind {
             Kind::ConsumerCreated | Kind::ConsumerUpdated => {
-                if let (Some(key), Some(config)) = (consumer_of(record), config_of(record)) {
+                if let (Some(key), Some(config)) = (consumer, config_of(record)) {
                     self.0.insert(key, config);
                 }
             }
             Kind::ConsumerDeleted => {
-                consumer_of(record).map(|key| self.0.remove(&key));
+                consumer.map(|key| self.0.remove(&key));
             }
             Kind::StreamDeleted => {
                 if let Some(stream) = record.fields.text(Key::Stream) {
-                    self.0.retain(|(of, _), _| of != stream);
+                    self.0.retain(|key, _| key.stream() != stream);
                 }
             }
             _ => {}
@@ -229,14 +307,14 @@ fn lost_a_tail(record: &Record) -> bool {
 }
 
 /// Forgets what is kept by consumer when the consumer or its stream goes away.
-fn forget_deleted<T>(record: &Record, by_consumer: &mut BTreeMap<ConsumerKey, T>) {
+fn forget_deleted<T>(record: &Record, about: &About, by_consumer: &mut BTreeMap<ConsumerKey, T>) {
     match record.kind {
         Kind::ConsumerDeleted => {
-            consumer_of(record).map(|gone| by_consumer.remove(&gone));
+            about.consumer.as_ref().map(|gone| by_consumer.remove(gone));
         }
         Kind::StreamDeleted => {
             let gone = record.fields.text(Key::Stream);
-            by_consumer.retain(|(stream, _), _| Some(stream) != gone);
+            by_consumer.retain(|key, _| Some(key.stream()) != gone);
         }
         _ => {}
     }

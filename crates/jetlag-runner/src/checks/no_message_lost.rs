@@ -10,7 +10,7 @@ use jetlag_model::{AckPolicy, DeliverPolicy, SeqSet, matches};
 use jetlag_sim::FORGOTTEN;
 use jetlag_trace::{Key, Kind, Record};
 
-use super::{Configs, ConsumerKey, Finding, Judge, Observed, consumer_of, lost_a_tail, message_of, show};
+use super::{About, Configs, ConsumerKey, Finding, Judge, Observed, lost_a_tail, show};
 
 /// What the trace says of streams and consumers.
 #[derive(Default)]
@@ -29,8 +29,8 @@ pub(super) struct Books {
 }
 
 impl Judge for Books {
-    fn follow(&mut self, record: &Record, configs: &Configs, finding: &mut Finding) {
-        self.book(record, configs);
+    fn follow(&mut self, record: &Record, about: &About, configs: &Configs, finding: &mut Finding) {
+        self.book(record, about, configs);
         if record.kind == Kind::Stored
             && !record.fields.flag(Key::Duplicate)
             && let (Some(stream), Some(seq)) = (record.fields.text(Key::Stream), record.fields.uint(Key::StreamSeq))
@@ -64,13 +64,12 @@ impl Judge for Books {
             if config.deliver_policy == DeliverPolicy::All
                 && let Some(number) = observed.number(consumer, "num_pending")
             {
-                let stored = self.stored.get(&consumer.0).into_iter().flatten();
+                let stored = self.stored.get(consumer.stream()).into_iter().flatten();
                 let wanted = |subject: &str| config.filters().is_empty() || config.filters().iter().any(|filter| matches(filter, subject));
                 let missing = stored.filter(|(seq, subject)| wanted(subject) && !delivered.contains(**seq)).count() as u64;
                 finding.report.evaluated += missing;
                 if missing != number {
-                    let (stream, consumer) = consumer;
-                    finding.fail(format!("{stream}/{consumer} has {number} messages to come, but {missing} were never delivered"), None);
+                    finding.fail(format!("{consumer} has {number} messages to come, but {missing} were never delivered"), None);
                 }
             }
         }
@@ -78,7 +77,7 @@ impl Judge for Books {
 }
 
 impl Books {
-    fn book(&mut self, record: &Record, configs: &Configs) {
+    fn book(&mut self, record: &Record, about: &About, configs: &Configs) {
         self.tail_lost |= lost_a_tail(record);
         let stream = record.fields.text(Key::Stream);
         let seq = record.fields.uint(Key::StreamSeq);
@@ -94,45 +93,45 @@ impl Books {
             (Kind::StreamDeleted, Some(stream), _) => {
                 self.stored.remove(stream);
                 self.ever.remove(stream);
-                self.waiting.retain(|(of, _), _| of != stream);
-                self.delivered.retain(|(of, _), _| of != stream);
+                self.waiting.retain(|key, _| key.stream() != stream);
+                self.delivered.retain(|key, _| key.stream() != stream);
             }
             (Kind::ConsumerDeleted, ..) => {
-                if let Some(consumer) = consumer_of(record) {
-                    self.waiting.remove(&consumer);
-                    self.delivered.remove(&consumer);
-                    self.cut.remove(&consumer);
+                if let Some(consumer) = &about.consumer {
+                    self.waiting.remove(consumer);
+                    self.delivered.remove(consumer);
+                    self.cut.remove(consumer);
                 }
             }
             (Kind::Terminated, _, None) if record.fields.text(Key::Reason).is_some_and(|reason| **reason == *FORGOTTEN) => {
-                self.cut.extend(consumer_of(record));
+                self.cut.extend(about.consumer.clone());
             }
             // Filters that change leave messages behind that nobody will be told of.
-            (Kind::ConsumerUpdated, ..) => self.follow_update(record, configs),
-            _ => self.follow_message(record, configs),
+            (Kind::ConsumerUpdated, ..) => self.follow_update(record, about, configs),
+            _ => self.follow_message(record, about, configs),
         }
     }
 
-    fn follow_update(&mut self, record: &Record, configs: &Configs) {
-        let (Some(consumer), Some(config)) = (consumer_of(record), super::config_of(record)) else { return };
-        if configs.of(&consumer).is_none_or(|before| before.filters() != config.filters()) {
-            self.cut.insert(consumer);
+    fn follow_update(&mut self, record: &Record, about: &About, configs: &Configs) {
+        let (Some(consumer), Some(config)) = (&about.consumer, super::config_of(record)) else { return };
+        if configs.of(consumer).is_none_or(|before| before.filters() != config.filters()) {
+            self.cut.insert(consumer.clone());
         }
     }
 
-    fn follow_message(&mut self, record: &Record, configs: &Configs) {
+    fn follow_message(&mut self, record: &Record, about: &About, configs: &Configs) {
         if !matches!(record.kind, Kind::Delivered | Kind::Acked | Kind::Terminated | Kind::Exhausted) {
             return;
         }
-        let Some((consumer, seq)) = message_of(record) else { return };
+        let Some((consumer, seq)) = about.message() else { return };
         match record.kind {
             Kind::Delivered => {
                 self.delivered.entry(consumer.clone()).or_default().insert(seq);
-                self.waiting.entry(consumer).or_default().insert(seq);
+                self.waiting.entry(consumer.clone()).or_default().insert(seq);
             }
             Kind::Acked | Kind::Terminated | Kind::Exhausted => {
-                let all = configs.of(&consumer).is_some_and(|config| config.ack_policy == AckPolicy::All);
-                let waiting = self.waiting.entry(consumer).or_default();
+                let all = configs.of(consumer).is_some_and(|config| config.ack_policy == AckPolicy::All);
+                let waiting = self.waiting.entry(consumer.clone()).or_default();
                 if all && record.kind != Kind::Exhausted {
                     waiting.retain(|waiting| *waiting > seq);
                 } else {

@@ -10,7 +10,7 @@ use jetlag_model::{AckPolicy, ConsumerConfig, Duration, Time};
 use jetlag_sim::UNDELIVERED;
 use jetlag_trace::{Key, Kind, Record};
 
-use super::{Configs, ConsumerKey, Finding, Judge, consumer_of, forget_deleted, message_of, show};
+use super::{About, Configs, ConsumerKey, Finding, Judge, forget_deleted, show};
 
 /// What each consumer waits for.
 #[derive(Default)]
@@ -26,21 +26,21 @@ struct Waiting {
 }
 
 impl Judge for Deadlines {
-    fn follow(&mut self, record: &Record, configs: &Configs, finding: &mut Finding) {
+    fn follow(&mut self, record: &Record, about: &About, configs: &Configs, finding: &mut Finding) {
         match record.kind {
             Kind::ServerDown => self.0.values_mut().for_each(|waiting| excuse(waiting, "restart")),
             Kind::ConsumerUpdated => {
-                let updated = consumer_of(record).and_then(|consumer| self.0.get_mut(&consumer));
+                let updated = about.consumer.as_ref().and_then(|consumer| self.0.get_mut(consumer));
                 updated.into_iter().for_each(|waiting| excuse(waiting, "consumer updated"));
             }
-            Kind::ConsumerDeleted | Kind::StreamDeleted => forget_deleted(record, &mut self.0),
+            Kind::ConsumerDeleted | Kind::StreamDeleted => forget_deleted(record, about, &mut self.0),
             Kind::Delivered | Kind::Naked | Kind::InProgress | Kind::Expired | Kind::Acked | Kind::Terminated | Kind::Exhausted => {
-                let Some((consumer, seq)) = message_of(record) else { return };
-                let Some(config) = configs.of(&consumer) else { return };
+                let Some((consumer, seq)) = about.message() else { return };
+                let Some(config) = configs.of(consumer) else { return };
                 match record.kind {
                     Kind::Delivered => self.delivered(record, consumer, seq, config, finding),
                     _ => {
-                        if let Some(waiting) = self.0.get_mut(&consumer) {
+                        if let Some(waiting) = self.0.get_mut(consumer) {
                             change(waiting, record, seq, config);
                         }
                     }
@@ -52,23 +52,23 @@ impl Judge for Deadlines {
 }
 
 impl Deadlines {
-    fn delivered(&mut self, record: &Record, consumer: ConsumerKey, seq: u64, config: &ConsumerConfig, finding: &mut Finding) {
+    fn delivered(&mut self, record: &Record, consumer: &ConsumerKey, seq: u64, config: &ConsumerConfig, finding: &mut Finding) {
         let count = record.fields.uint(Key::DeliveryCount).unwrap_or(1);
-        let before = self.0.get(&consumer).and_then(|waiting| waiting.get(&seq));
+        let before = self.0.get(consumer).and_then(|waiting| waiting.get(&seq));
         if count > 1 {
             finding.look();
             match before {
                 None => finding.exempt("restart"),
                 Some(Waiting { excuse: Some(why), .. }) => finding.exempt(why),
                 Some(Waiting { due, .. }) if record.at < *due => {
-                    let name = show(&consumer, seq);
+                    let name = show(consumer, seq);
                     finding.fail(format!("{name} was delivered again at {}, before its deadline at {due}", record.at), Some(record.n));
                 }
                 Some(_) => {}
             }
         }
         let waiting = Waiting { count, due: record.at + config.wait_after(count), queued: false, excuse: None };
-        self.0.entry(consumer).or_default().insert(seq, waiting);
+        self.0.entry(consumer.clone()).or_default().insert(seq, waiting);
     }
 }
 

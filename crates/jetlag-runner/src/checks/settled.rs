@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jetlag_model::{SeqSet, Time};
 use jetlag_trace::{Key, Kind, Record};
 
-use super::{Configs, ConsumerKey, Finding, Judge, Observed, consumer_of, forget_deleted, lost_a_tail, message_of, show};
+use super::{About, Configs, ConsumerKey, Finding, Judge, Observed, forget_deleted, lost_a_tail, show};
 
 #[derive(Default)]
 pub(super) struct Settled {
@@ -30,26 +30,26 @@ struct Open {
 }
 
 impl Judge for Settled {
-    fn follow(&mut self, record: &Record, _: &Configs, finding: &mut Finding) {
+    fn follow(&mut self, record: &Record, about: &About, _: &Configs, finding: &mut Finding) {
         if let Some(cause) = record.cause.filter(|_| !self.open.is_empty()) {
             self.effect(cause, record.kind, finding);
         }
         match record.kind {
             Kind::Sent | Kind::Command if is_ack(record) => {
                 finding.look();
-                self.open.insert(record.n, Open { message: message_of(record), at: record.at, delayed: false });
+                self.open.insert(record.n, Open { message: about.message().map(|(consumer, seq)| (consumer.clone(), seq)), at: record.at, delayed: false });
             }
             Kind::Acked | Kind::Terminated => {
-                if let Some((consumer, seq)) = message_of(record) {
+                if let Some((consumer, seq)) = about.message() {
                     finding.look();
-                    self.settled.entry(consumer).or_default().insert(seq);
+                    self.settled.entry(consumer.clone()).or_default().insert(seq);
                 }
             }
-            Kind::Delivered => self.delivered(record, finding),
+            Kind::Delivered => self.delivered(record, about, finding),
             Kind::ServerDown => self.tail_lost |= lost_a_tail(record),
             Kind::ConsumerDeleted | Kind::StreamDeleted => {
-                forget_deleted(record, &mut self.settled);
-                self.deleted.extend(consumer_of(record));
+                forget_deleted(record, about, &mut self.settled);
+                self.deleted.extend(about.consumer.clone());
             }
             _ => {}
         }
@@ -95,15 +95,15 @@ impl Settled {
     }
 
     /// No delivery follows an acknowledgement that took effect.
-    fn delivered(&self, record: &Record, finding: &mut Finding) {
-        let Some((consumer, seq)) = message_of(record) else { return };
-        if !self.settled.get(&consumer).is_some_and(|settled| settled.contains(seq)) {
+    fn delivered(&self, record: &Record, about: &About, finding: &mut Finding) {
+        let Some((consumer, seq)) = about.message() else { return };
+        if !self.settled.get(consumer).is_some_and(|settled| settled.contains(seq)) {
             return;
         }
         if self.tail_lost {
             return finding.exempt("lost tail");
         }
-        let name = show(&consumer, seq);
+        let name = show(consumer, seq);
         finding.fail(format!("{name} was delivered at {}, although it had been settled", record.at), Some(record.n));
     }
 }

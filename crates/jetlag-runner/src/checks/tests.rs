@@ -1,13 +1,14 @@
 //! Each check on small traces made by hand: one that holds, ones that do not, and each exemption.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use jetlag_model::{Duration, Time};
 use jetlag_scenario::CheckName;
 use jetlag_trace::{Key, Kind, Place, Record, Trace};
 use serde_json::json;
 
-use super::{Checks, Finding, Observed};
+use super::{Checks, ConsumerKey, Finding, Observed};
 
 /// What a check finds in these records.
 fn evaluate(name: CheckName, records: &[Record], observed: &Observed) -> Finding {
@@ -83,7 +84,7 @@ impl Story {
 }
 
 fn observed(info: serde_json::Value) -> Observed {
-    let infos = if info.is_null() { BTreeMap::new() } else { BTreeMap::from([(("S".into(), "C".into()), info)]) };
+    let infos = if info.is_null() { BTreeMap::new() } else { BTreeMap::from([(ConsumerKey(Arc::new(("S".into(), "C".into()))), info)]) };
     Observed { infos, quiet: true, working: false, busy: None }
 }
 

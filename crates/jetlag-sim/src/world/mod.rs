@@ -55,8 +55,8 @@ struct Member {
     quiet: bool,
     /// Requests whose answers a rule takes away.
     lost_replies: BTreeMap<RequestId, RuleId>,
-    /// Which worker a pull belongs to.
-    pulls: BTreeMap<Arc<str>, usize>,
+    /// Which worker a pull belongs to, by the subscription of the pull's inbox.
+    pulls: BTreeMap<Sid, usize>,
     /// Acknowledgements of workers that wait for a confirmation.
     confirmations: BTreeMap<RequestId, (usize, Arc<Delivery>, handler::Action)>,
 }
@@ -310,7 +310,7 @@ impl<B: Backend> World<B> {
                 Polled::Output(output) => self.output(output)?,
                 Polled::Fired(deadline) => {
                     self.cause = None;
-                    let n = self.push(deadline_record(self.backend.now(), &deadline));
+                    let n = self.push(deadline_record(self.backend.now(), deadline));
                     self.set_cause(Some(n));
                 }
                 Polled::Reached => match limit {
@@ -391,7 +391,7 @@ impl<B: Backend> World<B> {
     fn output(&mut self, output: Output) -> Result<(), WorldError> {
         match output {
             Output::Note(note) => {
-                let n = self.push(note_record(self.backend.now(), &note));
+                let n = self.push(note_record(self.backend.now(), note));
                 self.server_cause = Some(n);
                 Ok(())
             }

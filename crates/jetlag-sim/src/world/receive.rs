@@ -20,8 +20,8 @@ impl<B: Backend> World<B> {
         let record = arrival(self.backend.now(), self.members[member].client.name(), &received, message);
         let n = record.map(|record| self.push_as_cause(record));
         match received {
-            Received::Delivery { token, pull } => touched = self.got(member, token, message, pull, n.unwrap_or_default(), &passage),
-            Received::Status { pull, .. } => touched = pull.as_ref().and_then(|pull| self.members[member].pulls.get(pull)).copied(),
+            Received::Delivery { token, pull } => touched = self.got(member, sid, token, message, pull, n.unwrap_or_default(), &passage),
+            Received::Status { .. } => touched = self.members[member].pulls.get(&sid).copied(),
             Received::Answer { id, request } => self.answer(member, id, &request, message),
             Received::Advisory | Received::Message | Received::Stray => {}
         }
@@ -36,8 +36,17 @@ impl<B: Backend> World<B> {
     }
 
     /// A delivery came, recorded as `n`. Returns the worker whose it is.
-    fn got(&mut self, member: usize, token: AckToken, message: &Message, pull: Option<Arc<str>>, n: u64, passage: &Passage) -> Option<usize> {
-        let worker = pull.as_ref().and_then(|pull| self.members[member].pulls.get(pull)).copied();
+    fn got(
+        &mut self,
+        member: usize,
+        sid: Sid,
+        token: Arc<AckToken>,
+        message: &Message,
+        pull: Option<Arc<str>>,
+        n: u64,
+        passage: &Passage,
+    ) -> Option<usize> {
+        let worker = self.members[member].pulls.get(&sid).copied();
         let name = self.members[member].client.name().clone();
         let delivery = Arc::new(client::delivery(&name, self.backend.now(), token, message, pull, n));
         self.members[member].client.remember(delivery.clone());

@@ -135,10 +135,11 @@ impl<B: Backend> World<B> {
         let (name, frames) = self.members[member].client.fetch(&stream, &consumer, request, None)?;
         let Member { pulls, client, .. } = &mut self.members[member];
         if pulls.len() >= 3 * PULLS {
-            pulls.retain(|name, _| client.pull(name).is_some());
+            pulls.retain(|sid, _| client.pull_at(*sid).is_some());
         }
-        pulls.insert(name.clone(), worker);
-        self.workers[worker].pull_opened(name.clone());
+        let Some(sid) = client.inbox_of(&name) else { unreachable!("a pull that was just opened has an inbox") };
+        pulls.insert(sid, worker);
+        self.workers[worker].pull_opened(name.clone(), sid);
         if request.expires > Duration::ZERO {
             // The server ends the pull in time; this is for when its word gets lost.
             let patience = request.expires + retry_wait(request.expires);
@@ -174,7 +175,7 @@ impl<B: Backend> World<B> {
     /// If the worker's pull is over, so is the worker's waiting for it.
     pub(super) fn notice_pull_end(&mut self, worker: usize) {
         let client = &self.members[self.workers[worker].client].client;
-        let ended = self.workers[worker].pull().is_some_and(|name| client.pull(name).is_none_or(|pull| !pull.open));
+        let ended = self.workers[worker].pull_inbox().is_some_and(|sid| client.pull_at(sid).is_none_or(|pull| !pull.open));
         if ended {
             self.workers[worker].pull_ended();
         }
