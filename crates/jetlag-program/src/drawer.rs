@@ -217,6 +217,15 @@ impl Drawer {
         self.made.iter().any(|(_, name, push)| &**name == consumer && *push)
     }
 
+    /// The priority policy that a consumer was made with.
+    pub(crate) fn policy_of(&self, consumer: &str) -> Option<String> {
+        let made = format!("/{consumer} ");
+        let commands = self.sketch.blocks.iter().flatten().rev();
+        let settings = commands.filter(|command| command.starts_with("consumer ")).find_map(|command| command.split_once(&made));
+        let (_, policy) = settings?.1.split_once("priority-policy=")?;
+        policy.split_whitespace().next().map(str::to_owned)
+    }
+
     /// The fault rules that have not been ended.
     pub(crate) fn faults(&self) -> Vec<String> {
         let mut faults: Vec<String> = Vec::new();

@@ -23,7 +23,7 @@ const KINDS: [(&str, usize); 16] = [
 ];
 
 /// Effects, each with how often it is chosen.
-const EFFECTS: [(&str, usize); 9] = [
+const EFFECTS: [(&str, usize); 10] = [
     ("drop", 8),
     ("delay", 8),
     ("duplicate", 6),
@@ -33,6 +33,7 @@ const EFFECTS: [(&str, usize); 9] = [
     ("crash", 1),
     ("partition", 3),
     ("slow", 1),
+    ("mark", 8),
 ];
 
 pub(crate) fn fault(drawer: &mut Drawer) -> Option<String> {
@@ -58,7 +59,12 @@ pub(crate) fn fault(drawer: &mut Drawer) -> Option<String> {
         }
         "delay" => {
             let by = drawer.wait();
-            line.push_str(&format!(" by={by}"));
+            if drawer.uses("fault over", 25) {
+                let over = drawer.unit * drawer.chance.pick(&[2, 4]);
+                line.push_str(&format!(" by={by}..{} over={over}", by * 2));
+            } else {
+                line.push_str(&format!(" by={by}"));
+            }
         }
         "duplicate" => drawer.option(&mut line, "fault", "copies", 50, |_| "2".to_owned()),
         "disconnect" => {
@@ -80,13 +86,16 @@ pub(crate) fn fault(drawer: &mut Drawer) -> Option<String> {
         line.push_str(&format!(" kind={kind}"));
     }
     matches(drawer, &mut line);
-    match drawer.chance.below(8) {
+    events(drawer, &mut line);
+    match drawer.chance.below(13) {
         0 | 1 => {}
         2 => line.push_str(" always"),
         3 => line.push_str(" first=2"),
         4 => line.push_str(" nth=2"),
         5 => line.push_str(" probability=1/2"),
-        6 => window(drawer, &mut line),
+        6 | 10 => window(drawer, &mut line),
+        7 => line.push_str(&format!(" burst={}", drawer.chance.pick(&["1/2", "2/3", "1/3"]))),
+        8 | 11 => line.push_str(&format!(" ratio={}", drawer.chance.pick(&["1/2", "2/3", "1/3"]))),
         _ => {
             let every = drawer.unit * drawer.chance.pick(&[2, 3, 4]);
             let open = drawer.unit;
@@ -106,6 +115,21 @@ fn matches(drawer: &mut Drawer, line: &mut String) {
     drawer.option(line, of, "subject", 15, |d| d.chance.pick(&["s.a", "s.*", "s.b", "t.>"]).to_owned());
     drawer.option(line, of, "stream-seq", 25, |d| d.chance.pick(&["1", "2", "3"]).to_owned());
     drawer.option(line, of, "delivery-count", 15, |d| d.chance.pick(&["1", "1", "2"]).to_owned());
+    drawer.option(line, of, "header", 12, |_| "k:v".to_owned());
+    drawer.option(line, of, "payload", 12, |d| d.chance.pick(&["\"a\"", "\"b\""]).to_owned());
+    drawer.option(line, of, "payload-contains", 12, |d| d.chance.pick(&["\"c\"", "\"d\"", "\"text\""]).to_owned());
+}
+
+/// A rule may begin with another one, which has mostly acted already, and end with one that has not.
+fn events(drawer: &mut Drawer, line: &mut String) {
+    let (acted, waiting): (Vec<String>, Vec<String>) = drawer.faults().into_iter().partition(|id| drawer.view.acted.contains(id.as_str()));
+    let first = if acted.is_empty() || drawer.chance.percent(20) { &waiting } else { &acted };
+    if !first.is_empty() {
+        drawer.option(line, "fault", "after", 60, |d| d.chance.pick(first));
+    }
+    if !waiting.is_empty() {
+        drawer.option(line, "fault", "until", 100, |d| d.chance.pick(&waiting));
+    }
 }
 
 /// From and to lie between what was and what will be.
@@ -113,10 +137,10 @@ fn window(drawer: &mut Drawer, line: &mut String) {
     let half = jetlag_model::Duration::from_nanos(drawer.unit.as_nanos() / 2);
     let now = drawer.view.now.since_start();
     let from = now + half * drawer.chance.pick(&[1, 1, 3]);
-    if drawer.chance.percent(50) {
+    if drawer.chance.percent(65) {
         line.push_str(&format!(" from={from}"));
     }
-    if drawer.chance.percent(80) {
+    if drawer.chance.percent(60) {
         line.push_str(&format!(" to={}", from + half * drawer.chance.pick(&[1, 2, 4])));
     }
 }

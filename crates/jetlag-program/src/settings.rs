@@ -106,8 +106,13 @@ pub(crate) fn consumer(drawer: &mut Drawer, name: &str, letter: &str, push: bool
         // Longer than any pull: the refusal names the length, which does not scale.
         drawer.option(line, of, "max-expires", 8, |d| (d.unit * 20).to_string());
     }
+    priority(drawer, line, push, update);
+    // It wants heartbeats, and a consumer that pushes.
+    drawer.option(line, of, "flow-control", if update { 6 } else if push { 30 } else { 2 }, |d| d.chance.pick(&["yes", "yes", "no"]).to_owned());
     if push {
-        drawer.option(line, of, "idle-heartbeat", if update { 2 } else { 30 }, |d| d.wait().to_string());
+        let flows = line.contains(" flow-control=");
+        let beats = if line.contains(" idle-heartbeat=") { 0 } else if flows { 95 } else { 30 };
+        drawer.option(line, of, "idle-heartbeat", if update { beats.min(15) } else { beats }, |d| d.wait().to_string());
         if update && drawer.uses("update consumer deliver-subject", 30) {
             line.push_str(&format!(" deliver-subject=to.{}2", name.to_lowercase()));
         } else if !update {
@@ -126,6 +131,25 @@ pub(crate) fn consumer(drawer: &mut Drawer, name: &str, letter: &str, push: bool
     }
     drawer.option(line, of, "replay-policy", 5, |_| "instant".to_owned());
     std::mem::take(line)
+}
+
+/// A priority policy, with what it needs.
+fn priority(drawer: &mut Drawer, line: &mut String, push: bool, update: bool) {
+    let of = "consumer";
+    let policy = drawer.uses("consumer priority-policy", if push { 2 } else { 45 });
+    if !update && policy {
+        let policy = drawer.chance.pick(&["overflow", "overflow", "pinned_client", "pinned_client", "prioritized"]);
+        line.push_str(&format!(" priority-policy={policy}"));
+        if drawer.chance.percent(97) {
+            line.push_str(&format!(" priority-groups={}", drawer.chance.pick(&["g", "g", "g", "g", "g,h"])));
+        }
+        if policy == "pinned_client" {
+            drawer.option(line, of, "priority-timeout", 80, |d| d.wait().to_string());
+        }
+    } else if update && policy && drawer.chance.percent(60) {
+        let changes = ["priority-policy=overflow", "priority-policy=pinned_client", "priority-groups=h", "priority-timeout=12s"];
+        line.push_str(&format!(" {}", drawer.chance.pick(&changes)));
+    }
 }
 
 fn deliver_policy(drawer: &mut Drawer, line: &mut String) {

@@ -47,8 +47,19 @@ pub(crate) fn publish(drawer: &mut Drawer) -> Option<String> {
         let value = drawer.chance.pick(&["sub", "sub", "all", "ALL", "some"]);
         line.push_str(&format!(" header=Nats-Rollup:{value}"));
     }
-    drawer.option(&mut line, of, "count", 25, |d| d.chance.pick(&["2", "2", "3", "4"]).to_owned());
+    let wait = drawer.unit;
+    drawer.option(&mut line, of, "every", 15, |d| (wait * d.chance.pick(&[1, 2])).to_string());
+    if line.contains(" every=") && drawer.uses("publish for", 40) {
+        line.push_str(&format!(" for={}", wait * drawer.chance.pick(&[2, 3, 4])));
+    } else {
+        drawer.option(&mut line, of, "count", 25, |d| d.chance.pick(&["2", "2", "3", "4"]).to_owned());
+    }
+    let before = line.len();
     drawer.flag(&mut line, of, "no-reply", 8);
+    if line.len() == before {
+        // The one who listens there hears the pub ack.
+        drawer.option(&mut line, of, "reply", 10, |_| "e.9".to_owned());
+    }
     Some(line)
 }
 
@@ -73,11 +84,28 @@ pub(crate) fn fetch(drawer: &mut Drawer) -> Option<String> {
         if d.chance.percent(80) { d.unit } else { d.unit * 2 }.to_string()
     });
     drawer.option(&mut line, of, "max-bytes", 20, |d| d.chance.pick(&["50", "80", "150", "300"]).to_owned());
+    priority(drawer, &consumer, &mut line);
     if drawer.uses("fetch as", 10) {
         drawer.names_given += 1;
         line.push_str(&format!(" as=n{}", drawer.names_given));
     }
     Some(line)
+}
+
+/// What a request says to a priority policy: what the policy asks for, and now and then something else.
+fn priority(drawer: &mut Drawer, consumer: &str, line: &mut String) {
+    let policy = drawer.policy_of(consumer);
+    if !drawer.chance.percent(if policy.is_some() { 95 } else { 1 }) {
+        return;
+    }
+    let group = if drawer.chance.percent(95) { "g" } else { "h" };
+    line.push_str(&format!(" group={group}"));
+    let fits = |wanted: &str, percent| if policy.as_deref() == Some(wanted) { percent } else { 2 };
+    let (overflow, prioritized, pinned) = (fits("overflow", 60), fits("prioritized", 70), fits("pinned_client", 50));
+    drawer.option(line, "fetch", "min-pending", overflow, |d| d.chance.pick(&["1", "2", "3", "4"]).to_owned());
+    drawer.option(line, "fetch", "min-ack-pending", overflow, |d| d.chance.pick(&["1", "2", "3"]).to_owned());
+    drawer.option(line, "fetch", "priority", prioritized, |d| d.chance.pick(&["0", "1", "1", "2", "9", "10"]).to_owned());
+    drawer.option(line, "fetch", "id", pinned, |d| d.chance.pick(&["last", "last", "last", "mine"]).to_owned());
 }
 
 pub(crate) fn acknowledge(drawer: &mut Drawer) -> Option<String> {
@@ -232,6 +260,10 @@ pub(crate) fn request(drawer: &mut Drawer) -> Option<String> {
     let stream = some_stream(drawer)?;
     let seq = some_seq(drawer, &stream);
     let subject = subject(drawer, &stream);
+    let grouped = some_consumer(drawer).filter(|(_, consumer)| drawer.policy_of(consumer).is_some());
+    if let Some((stream, consumer)) = grouped.filter(|_| drawer.uses("request unpin", 60)) {
+        return Some(format!("request $JS.API.CONSUMER.UNPIN.{stream}.{consumer}\n  {{\"group\":\"{}\"}}", drawer.chance.pick(&["g", "g", "h"])));
+    }
     Some(match drawer.chance.below(8) {
         0 => "request $JS.API.STREAM.NAMES".to_owned(),
         1 => format!("request $JS.API.CONSUMER.NAMES.{stream}"),

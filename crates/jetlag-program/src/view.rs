@@ -40,6 +40,8 @@ pub(crate) struct View {
     pub(crate) answered: BTreeSet<(Arc<str>, u64)>,
     /// Clients without connection.
     pub(crate) away: BTreeSet<Arc<str>>,
+    /// Fault rules that have acted.
+    pub(crate) acted: BTreeSet<Arc<str>>,
     /// Whether the last command was refused.
     pub(crate) refused: bool,
     /// What happens if nothing more is done, in order of time.
@@ -96,6 +98,7 @@ impl View {
             Kind::Delivered => {
                 self.answered.remove(&(text(Key::Consumer), number(Key::StreamSeq)));
             }
+            Kind::RuleHit => self.acted.extend(record.rule.clone()),
             Kind::Crashed => {
                 let client = client();
                 self.held.retain(|held| held.client != client);
