@@ -139,6 +139,12 @@ impl Connections {
             || self.wild.iter().any(|(_, filter)| matches(filter, subject))
     }
 
+    /// The subscription of a connection's own, outside of queue groups, that hears this subject.
+    pub(crate) fn own_listener(&self, conn: ConnId, subject: &str) -> Option<Sid> {
+        let own = self.matching(subject).into_iter().map(|number| &self.subs[&number]).find(|sub| sub.conn == conn && sub.queue.is_none());
+        own.map(|sub| sub.sid)
+    }
+
     /// Whether a push consumer with this deliver subject and group is bound. Only a subscription to exactly that subject counts: in exactly
     /// that group, or in none when there is no group (`server/sublist.go` `registerNotification`).
     pub(crate) fn bound(&self, subject: &str, group: &str) -> bool {

@@ -328,24 +328,29 @@ impl Core {
         if matches!(message.subject, Address::Ack(_)) && !self.connections.hear_acks() {
             // Spelling its subject out would take longer than taking it.
             let taken = self.acknowledge(now, &message);
-            return self.answer_unheard(now, conn, &message.subject, message.reply.as_ref().filter(|_| !taken));
+            return self.answer_unheard(conn, &message.subject, message.reply.as_ref().filter(|_| !taken));
         }
         let (subject, reply) = (message.subject.shared(), message.reply.clone());
         let taken = self.take(now, &subject, &message);
         let heard = self.fan_out(&subject, Some(conn), message);
-        self.answer_unheard(now, conn, &Address::Subject(subject), reply.as_ref().filter(|_| !taken && !heard));
+        self.answer_unheard(conn, &Address::Subject(subject), reply.as_ref().filter(|_| !taken && !heard));
     }
 
-    /// Who waits for an answer to what met nobody is told so.
-    fn answer_unheard(&mut self, now: Now, conn: ConnId, subject: &Address, reply: Option<&Address>) {
+    /// Who waits for an answer to what met nobody is told so: the client itself, where it listens for the answer, and nobody else who does. Rules
+    /// of `processMsgResults` and `subForReply` (`server/client.go`, 2.14).
+    fn answer_unheard(&mut self, conn: ConnId, subject: &Address, reply: Option<&Address>) {
         let Some(reply) = reply else { return };
         let options = self.connections.options(conn);
-        if options.no_responders && options.headers {
+        if options.no_responders
+            && options.headers
+            && let Some(sid) = self.connections.own_listener(conn, &reply.text())
+        {
             let mut status = Headers::from_status(503, "");
             if self.rules.has(Rule::NoRespondersNamesSubject) {
                 status = status.with("Nats-Subject", &subject.text());
             }
-            self.context(now).send_status(reply.shared(), status);
+            let message = Message { subject: reply.clone(), reply: None, headers: Some(status), payload: (*b"").into() };
+            self.outputs.push_back(Output::Deliver { conn, sid, message });
         }
     }
 

@@ -435,6 +435,11 @@ rules! {
     OnlyOneLeftIsFound "only-one-left-is-found"
         [(2, 10, 27)..]
         "server/filestore.go removeSeqPerSubject, v2.10.26 and v2.10.27";
+    /// With `last_per_subject` messages are chosen by what is in the stream; before, each subject was asked for its newest message, which may not be
+    /// found (see `newest-left-is-found`).
+    LastPerSubjectLooksItself "last-per-subject-looks-itself"
+        [(2, 10, 28)..(2, 11, 0), (2, 11, 2)..]
+        "server/consumer.go selectStartingSeqNo, v2.10.27 and v2.10.28, v2.11.1 and v2.11.2";
     /// Where a purge below a sequence leaves nothing of a memory stream, its first sequence moves; before, and in file streams, only with the next
     /// message.
     MemoryCompactMovesFirst "memory-compact-moves-first"

@@ -175,7 +175,7 @@ impl Consumer {
                     self.store.update_delivered(cx.now.mono, &self.config, first, seq, token.delivery_count.0, stamp);
                 }
                 self.note_deadline(seq);
-                self.arm(cx.now, cx.rules);
+                self.arm_soon(cx.now, Duration::from_millis(10), cx.rules);
             }
         }
         delay.is_none()

@@ -117,7 +117,7 @@ impl Consumer {
     pub(crate) fn create(stream: &StreamConfig, order: u64, config: ConsumerConfig, log: &Log, cx: &mut Context) -> Consumer {
         let name = config.name.as_str().into();
         let mut consumer = Consumer::bare(&stream.name.as_str().into(), name, order, config, cx.now.wall);
-        consumer.choose_start(stream.max_msgs_per_subject == 1, log, cx.rules);
+        consumer.choose_start(stream, log, cx.rules);
         consumer.announce(log, cx);
         cx.advise(&stream.name, &consumer.name, &Advisory::ConsumerCreated);
         consumer
@@ -247,7 +247,7 @@ impl Consumer {
         }
         if old.ack_wait != self.config.ack_wait || old.backoff != self.config.backoff {
             self.note_all_deadlines();
-            self.arm(cx.now, cx.rules);
+            self.arm_soon(cx.now, Duration::from_millis(100), cx.rules);
         }
         if old.inactive_threshold != self.config.inactive_threshold {
             self.inactive = None;

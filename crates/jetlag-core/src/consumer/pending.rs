@@ -29,6 +29,13 @@ impl Consumer {
         }
     }
 
+    /// The server's timer is to look in a moment, and finds out by itself what is due when.
+    pub(super) fn arm_soon(&mut self, now: Now, moment: Duration, rules: Rules) {
+        let alarm = self.alarm.map(|_| now.mono + moment);
+        self.arm(now, rules);
+        self.alarm = alarm;
+    }
+
     /// Sets the timer to the first ack deadline of a message that is not queued already. The server's timer also fires in between and finds
     /// nothing, which is left out, so that an idle consumer does no work; where that can be seen, [`Consumer::catch_up`] makes up for it.
     pub(super) fn arm(&mut self, now: Now, rules: Rules) {

@@ -1,15 +1,14 @@
 //! Where a new consumer starts, and how many messages are before it. Rules of `selectStartingSeqNo` and `calculateNumPending`
 //! (`server/consumer.go`, 2.15).
 
-use jetlag_model::{ConsumerSeq, DeliverPolicy, SequencePair, StreamSeq};
+use jetlag_model::{ConsumerSeq, DeliverPolicy, SequencePair, StreamConfig, StreamSeq, is_subset_of};
 
 use super::{Consumer, ConsumerStore};
 use crate::rules::{Rule, Rules};
 use crate::stream::Log;
 
 impl Consumer {
-    /// `one_a_subject` when the stream keeps no more than one message of each.
-    pub(super) fn choose_start(&mut self, one_a_subject: bool, log: &Log, rules: Rules) {
+    pub(super) fn choose_start(&mut self, stream: &StreamConfig, log: &Log, rules: Rules) {
         let (first, last) = (log.first_seq(), log.last_seq());
         let explicit = self.config.opt_start_seq > 0;
         let mut start = match self.config.deliver_policy {
@@ -22,9 +21,13 @@ impl Consumer {
                 let since = self.config.opt_start_time.map_or(last.next(), |time| log.first_since(time, rules));
                 self.skip_to_filters(since, log)
             }
-            DeliverPolicy::LastPerSubject if one_a_subject => first,
+            DeliverPolicy::LastPerSubject if stream.max_msgs_per_subject == 1 => first,
             DeliverPolicy::LastPerSubject => {
-                self.chosen = log.last_of_each(self.config.filters()).into();
+                let mut filters = self.config.filters().to_vec();
+                filters.sort_unstable();
+                let all = filters.len() == stream.subjects.len()
+                    && stream.subjects.iter().zip(&filters).all(|(subject, filter)| is_subset_of(subject, filter));
+                self.chosen = log.last_of_each_told(&filters, all, rules).into();
                 self.resume = last;
                 self.chosen.front().copied().unwrap_or(last)
             }

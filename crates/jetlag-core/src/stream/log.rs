@@ -60,8 +60,8 @@ const JOURNAL: usize = 10_000;
 /// Why the newest message of a subject was not found by older servers. Rules of `removeSeqPerSubject`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Missed {
-    /// The newest was removed, and others are left.
-    OfSeveral,
+    /// The newest, which was this one, was removed, and others are left.
+    OfSeveral(StreamSeq),
     /// The same, and one is left.
     OnlyOne,
 }
@@ -185,10 +185,26 @@ impl Log {
     pub(crate) fn last_told(&self, filter: &str, rules: Rules) -> Option<StreamSeq> {
         let is_missed = match self.uncounted.get(filter) {
             None => false,
-            Some(Missed::OfSeveral) => !rules.has(Rule::NewestLeftIsFound),
+            Some(Missed::OfSeveral(_)) => !rules.has(Rule::NewestLeftIsFound),
             Some(Missed::OnlyOne) => !rules.has(Rule::OnlyOneLeftIsFound),
         };
         if is_missed { None } else { self.last_matching(filter) }
+    }
+
+    /// The newest message of each subject that matches one of the filters, ascending, as a consumer that starts with them is told; `all` when the
+    /// filters let everything pass that the stream stores. Older servers leave subjects out whose newest they do not find, or take a message for
+    /// the newest that is gone. Rules of `selectStartingSeqNo` (`server/consumer.go`) and `MultiLastSeqs` (`server/filestore.go`, `memstore.go`).
+    pub(crate) fn last_of_each_told(&self, filters: &[String], all: bool, rules: Rules) -> Vec<StreamSeq> {
+        let looks_itself = rules.has(Rule::LastPerSubjectLooksItself);
+        let stale = looks_itself && !rules.has(Rule::NewestLeftIsFound) && (all || self.storage == StorageType::Memory);
+        let told = |(subject, seqs): (&Arc<str>, &BTreeSet<StreamSeq>)| match self.uncounted.get(subject) {
+            Some(Missed::OfSeveral(gone)) if stale => Some(*gone),
+            _ if looks_itself => seqs.last().copied(),
+            _ => self.last_told(subject, rules),
+        };
+        let mut seqs: Vec<_> = self.by_subject.iter().filter(|(subject, _)| accepts(filters, subject)).filter_map(told).collect();
+        seqs.sort_unstable();
+        seqs
     }
 
     /// A server that starts counts everything, and a first sequence that was left behind moves.
@@ -330,12 +346,15 @@ impl Log {
         if left == 0 {
             self.by_subject.remove(&entry.subject);
         }
-        let was_missed = self.uncounted.get(&entry.subject) == Some(&Missed::OfSeveral);
+        let before = match self.uncounted.get(&entry.subject) {
+            Some(Missed::OfSeveral(last)) => Some(*last),
+            Some(Missed::OnlyOne) | None => None,
+        };
         let missed = match left {
             0 => None,
-            1 if was_missed && was_first => Some(Missed::OfSeveral),
-            1 => (was_missed || (was_newest && self.storage == StorageType::File)).then_some(Missed::OnlyOne),
-            _ => (was_missed || was_newest).then_some(Missed::OfSeveral),
+            1 if was_first && let Some(last) = before => Some(Missed::OfSeveral(last)),
+            1 => (before.is_some() || (was_newest && self.storage == StorageType::File)).then_some(Missed::OnlyOne),
+            _ => before.or(was_newest.then_some(seq)).map(Missed::OfSeveral),
         };
         match missed {
             Some(missed) => self.uncounted.insert(entry.subject.clone(), missed),
