@@ -435,6 +435,10 @@ rules! {
     OnlyOneLeftIsFound "only-one-left-is-found"
         [(2, 10, 27)..]
         "server/filestore.go removeSeqPerSubject, v2.10.26 and v2.10.27";
+    /// A pull request that expires is use of its consumer, whose inactive_threshold counts from then; before, from the request.
+    ExpiryIsUse "expiry-is-use"
+        [(2, 15, 0)..]
+        "seen: not 2.14.6, 2.15.0";
     /// With `last_per_subject` messages are chosen by what is in the stream; before, each subject was asked for its newest message, which may not be
     /// found (see `newest-left-is-found`).
     LastPerSubjectLooksItself "last-per-subject-looks-itself"

@@ -240,6 +240,9 @@ impl Consumer {
             if waiting.too_late || past(waiting.expires) {
                 cx.send_status(waiting.reply.clone(), waiting.counts(Headers::from_status(408, "Request Timeout")));
                 self.ended(&waiting, cx);
+                if cx.rules.has(Rule::ExpiryIsUse) {
+                    self.touch(cx.now);
+                }
                 continue;
             }
             if end_of_data && waiting.no_wait {
