@@ -209,7 +209,8 @@ impl Core {
     }
 
     fn find_due(&self) -> Option<Time> {
-        let of_stream = |stream: &Stream| stream.consumers.values().filter_map(Consumer::next_due).chain(stream.age_deadline(self.now)).min();
+        let of_stream =
+            |stream: &Stream| stream.consumers.values().filter_map(Consumer::next_due).chain(stream.age_deadline(self.now)).min();
         self.streams.values().filter_map(of_stream).min()
     }
 

@@ -435,6 +435,11 @@ rules! {
     OnlyOneLeftIsFound "only-one-left-is-found"
         [(2, 10, 27)..]
         "server/filestore.go removeSeqPerSubject, v2.10.26 and v2.10.27";
+    /// A pinned client that is unpinned leaves no timer behind, and others have their turn at once; before, the timer went on and told that nobody
+    /// was pinned any more, whoever was by then, and the others waited for something else to happen.
+    UnpinStopsTimer "unpin-stops-timer"
+        [(2, 12, 5)..]
+        "server/consumer.go setPinnedTimer, server/jetstream_api.go jsConsumerUnpinRequest, v2.12.4 and v2.12.5";
     /// A pull request that expires is use of its consumer, whose inactive_threshold counts from then; before, from the request.
     ExpiryIsUse "expiry-is-use"
         [(2, 15, 0)..]

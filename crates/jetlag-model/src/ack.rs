@@ -64,7 +64,13 @@ impl AckToken {
         let stamp = self.timestamp.unix_nanos();
         let numbers = [self.delivery_count.0, self.stream_seq.0, self.consumer_seq.0, self.num_pending];
         let sign = usize::from(stamp < 0);
-        Self::PREFIX.len() + self.stream.len() + self.consumer.len() + 6 + sign + digits(stamp.unsigned_abs()) + numbers.map(digits).iter().sum::<usize>()
+        Self::PREFIX.len()
+            + self.stream.len()
+            + self.consumer.len()
+            + 6
+            + sign
+            + digits(stamp.unsigned_abs())
+            + numbers.map(digits).iter().sum::<usize>()
     }
 }
 

@@ -83,7 +83,9 @@ pub fn matches(filter: &str, subject: &str) -> bool {
         if begins {
             match filter.get(wanted) {
                 _ if is_end(subject, at) => return false,
-                Some(b'>') if is_end(filter, wanted + 1) => return subject[at..].split(|byte| *byte == b'.').all(|token| !token.is_empty()),
+                Some(b'>') if is_end(filter, wanted + 1) => {
+                    return subject[at..].split(|byte| *byte == b'.').all(|token| !token.is_empty());
+                }
                 Some(b'*') if is_end(filter, wanted + 1) => {
                     wanted += 1;
                     at += subject[at..].iter().take_while(|byte| **byte != b'.').count();

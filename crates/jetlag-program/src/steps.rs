@@ -262,7 +262,10 @@ pub(crate) fn request(drawer: &mut Drawer) -> Option<String> {
     let subject = subject(drawer, &stream);
     let grouped = some_consumer(drawer).filter(|(_, consumer)| drawer.policy_of(consumer).is_some());
     if let Some((stream, consumer)) = grouped.filter(|_| drawer.uses("request unpin", 60)) {
-        return Some(format!("request $JS.API.CONSUMER.UNPIN.{stream}.{consumer}\n  {{\"group\":\"{}\"}}", drawer.chance.pick(&["g", "g", "h"])));
+        return Some(format!(
+            "request $JS.API.CONSUMER.UNPIN.{stream}.{consumer}\n  {{\"group\":\"{}\"}}",
+            drawer.chance.pick(&["g", "g", "h"])
+        ));
     }
     Some(match drawer.chance.below(8) {
         0 => "request $JS.API.STREAM.NAMES".to_owned(),

@@ -574,7 +574,14 @@ impl Peer for Client {
 }
 
 /// A delivery as the world records it.
-pub(crate) fn delivery(client: &Arc<str>, at: Time, token: Arc<AckToken>, message: &Message, pull: Option<Arc<str>>, record: u64) -> Delivery {
+pub(crate) fn delivery(
+    client: &Arc<str>,
+    at: Time,
+    token: Arc<AckToken>,
+    message: &Message,
+    pull: Option<Arc<str>>,
+    record: u64,
+) -> Delivery {
     Delivery {
         client: client.clone(),
         at,

@@ -130,12 +130,7 @@ impl Description {
         let subject = message.subject.shared();
         let Some(api) = subject.strip_prefix("$JS.API.") else {
             let name = message.header(MSG_ID).map(Into::into);
-            return Description {
-                subject: Some(subject),
-                name,
-                answered,
-                ..Description::new(CrossingKind::Publish, client).of(message)
-            };
+            return Description { subject: Some(subject), name, answered, ..Description::new(CrossingKind::Publish, client).of(message) };
         };
         let tokens: Vec<&str> = api.split('.').collect();
         let token = |index: usize| tokens.get(index).map(|token| Arc::from(*token));

@@ -9,8 +9,12 @@ use jetlag_trace::{Key, Kind, Place, Record};
 pub fn note_record(at: Time, note: Note) -> Record {
     let record = |kind| Record::new(at, Place::Server, kind);
     match note {
-        Note::StreamCreated { config } => record(Kind::StreamCreated).with(Key::Stream, config.name.as_str()).with(Key::Text, json(&config)),
-        Note::StreamUpdated { config } => record(Kind::StreamUpdated).with(Key::Stream, config.name.as_str()).with(Key::Text, json(&config)),
+        Note::StreamCreated { config } => {
+            record(Kind::StreamCreated).with(Key::Stream, config.name.as_str()).with(Key::Text, json(&config))
+        }
+        Note::StreamUpdated { config } => {
+            record(Kind::StreamUpdated).with(Key::Stream, config.name.as_str()).with(Key::Text, json(&config))
+        }
         Note::StreamDeleted { stream } => record(Kind::StreamDeleted).with(Key::Stream, stream),
         Note::Stored { stream, seq, subject } => {
             record(Kind::MsgStored).with(Key::Stream, stream).with(Key::StreamSeq, seq).with(Key::Subject, subject)
@@ -54,9 +58,7 @@ pub fn note_record(at: Time, note: Note) -> Record {
             if advised { exhausted } else { exhausted.with(Key::Reason, "without advisory") }
         }
         Note::Forgotten { at: of, ack_floor } => floor(consumer(record(Kind::Terminated), of), ack_floor).with(Key::Reason, FORGOTTEN),
-        Note::PullQueued { at: of, reply, batch } => {
-            consumer(record(Kind::PullQueued), of).with(Key::Reply, reply).with(Key::Batch, batch)
-        }
+        Note::PullQueued { at: of, reply, batch } => consumer(record(Kind::PullQueued), of).with(Key::Reply, reply).with(Key::Batch, batch),
         Note::PullEnded { at: of, reply, missing } => {
             consumer(record(Kind::PullEnded), of).with(Key::Reply, reply).with(Key::PendingMessages, missing)
         }

@@ -36,7 +36,12 @@ fn rule(id: &str, kind: CrossingKind, effect: Effect) -> Rule {
 
 /// What a client got: when, and the delivery count.
 fn got(world: &World<Simulated>, client: &str) -> Vec<(Time, u64)> {
-    world.deliveries().iter().filter(|delivery| &*delivery.client == client).map(|delivery| (delivery.at, delivery.delivery_count().0)).collect()
+    world
+        .deliveries()
+        .iter()
+        .filter(|delivery| &*delivery.client == client)
+        .map(|delivery| (delivery.at, delivery.delivery_count().0))
+        .collect()
 }
 
 fn pull(batch: i64, expires: Duration) -> PullRequest {

@@ -23,6 +23,7 @@ impl Core {
             return Err(ApiError::invalid_json(None));
         }
         let create = CreateConsumerRequest::decode(body, self.rules.has(Rule::StrictJson)).map_err(|error| refused(&error, self.rules))?;
+        consumer::check_policy(&create.config, self.rules)?;
         if create.stream_name != stream {
             return Err(ApiError::stream_name_mismatch());
         }

@@ -17,8 +17,14 @@ pub(super) struct Pin {
     group: String,
     pub(super) id: String,
     since: WallTime,
-    /// When it is not the pinned one any more, unless it asks before.
+}
+
+/// When the pinned client is not the pinned one any more, unless it asks before.
+#[derive(Clone, Debug)]
+pub(super) struct PinTimer {
     until: Time,
+    /// The group of the client that it was set for first.
+    group: String,
 }
 
 /// What a request at the head of the queue is to a message.
@@ -42,9 +48,6 @@ pub(super) fn check(config: &ConsumerConfig, rules: Rules) -> Result<(), ApiErro
         }
         return if config.priority_timeout > Duration::ZERO { Err(ApiError::pinned_ttl_without_policy()) } else { Ok(()) };
     }
-    if config.priority_policy == PriorityPolicy::Prioritized && !rules.has(Rule::PrioritizedPolicy) {
-        return Err(ApiError::invalid_json(Some("unknown priority policy: prioritized")));
-    }
     if config.is_push() && rules.has(Rule::GroupsNeedPull) {
         return Err(ApiError::push_with_priority_group());
     }
@@ -53,6 +56,15 @@ pub(super) fn check(config: &ConsumerConfig, rules: Rules) -> Result<(), ApiErro
     }
     let check = |group: &String| if group.is_empty() { Err(ApiError::empty_group_name()) } else { check_group(group) };
     config.priority_groups.iter().try_for_each(check)
+}
+
+/// Refuses a policy that a server can not read, before anything else is looked at.
+pub(crate) fn check_policy(config: &ConsumerConfig, rules: Rules) -> Result<(), ApiError> {
+    let unknown = config.priority_policy == PriorityPolicy::Prioritized && !rules.has(Rule::PrioritizedPolicy);
+    if unknown && rules.has(Rule::PriorityGroups) {
+        return Err(ApiError::invalid_json(Some("unknown priority policy: \"prioritized\"")));
+    }
+    Ok(())
 }
 
 /// Refuses a name that no group can have.
@@ -98,9 +110,10 @@ impl Consumer {
         } else if !self.config.priority_groups.contains(&asked.group) {
             (400, "Bad Request - Invalid Priority Group")
         } else {
-            match &mut self.pin {
+            match &self.pin {
                 Some(pin) if pin.id == asked.id => {
-                    pin.until = cx.now.mono + self.config.priority_timeout;
+                    let group = pin.group.clone();
+                    self.set_pin_timer(group, cx);
                     return true;
                 }
                 Some(_) if !asked.id.is_empty() => (423, "Nats-Pin-Id mismatch"),
@@ -160,8 +173,21 @@ impl Consumer {
         let id = cx.ids.draw();
         asked.id.clone_from(&id);
         cx.advise(&self.stream, &self.name, &Advisory::Pinned { group: asked.group.clone(), id: id.clone() });
+        self.pin = Some(Pin { group: asked.group.clone(), id, since: cx.now.wall });
+        self.set_pin_timer(asked.group.clone(), cx);
+    }
+
+    fn set_pin_timer(&mut self, group: String, cx: &Context) {
         let until = cx.now.mono + self.config.priority_timeout;
-        self.pin = Some(Pin { group: asked.group.clone(), id, since: cx.now.wall, until });
+        self.pin_timer.get_or_insert(PinTimer { until, group }).until = until;
+    }
+
+    /// Nobody is pinned any more. On older servers the timer does not hear of it.
+    pub(super) fn drop_pin(&mut self, rules: Rules) {
+        self.pin = None;
+        if rules.has(Rule::UnpinStopsTimer) {
+            self.pin_timer = None;
+        }
     }
 
     /// Releases the pinned client of a group, because somebody asked for it.
@@ -169,22 +195,25 @@ impl Consumer {
         if !self.config.priority_groups.iter().any(|own| own == group) {
             return Err(ApiError::invalid_priority_group());
         }
-        self.pin = None;
+        self.drop_pin(cx.rules);
         cx.advise(&self.stream, &self.name, &Advisory::Unpinned { group: group.to_owned(), reason: "admin" });
-        self.run(log, cx);
+        if cx.rules.has(Rule::UnpinStopsTimer) {
+            self.run(log, cx);
+        }
         Ok(())
     }
 
-    /// The pinned client has asked for nothing for too long.
+    /// The pinned client has asked for nothing for too long, if there still is one.
     pub(crate) fn pin_expired(&mut self, log: &Log, cx: &mut Context) {
-        if let Some(pin) = self.pin.take() {
-            cx.advise(&self.stream, &self.name, &Advisory::Unpinned { group: pin.group, reason: "timeout" });
+        self.pin = None;
+        if let Some(timer) = self.pin_timer.take() {
+            cx.advise(&self.stream, &self.name, &Advisory::Unpinned { group: timer.group, reason: "timeout" });
             self.run(log, cx);
         }
     }
 
     pub(crate) fn pin_deadline(&self) -> Option<Time> {
-        self.pin.as_ref().map(|pin| pin.until)
+        self.pin_timer.as_ref().map(|timer| timer.until)
     }
 
     /// Who is pinned, of the first group.

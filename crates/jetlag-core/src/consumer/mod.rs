@@ -25,8 +25,8 @@ use jetlag_model::{
 pub(crate) use config::{check_modelled, check_update, checked, required_level, same_config};
 use flow::Flow;
 pub(crate) use flow::PREFIX as FLOW_PREFIX;
-use groups::Pin;
-pub(crate) use groups::check_group;
+use groups::{Pin, PinTimer};
+pub(crate) use groups::{check_group, check_policy};
 use queue::RedeliveryQueue;
 pub(crate) use store::ConsumerStore;
 use waiting::Waiting;
@@ -76,6 +76,7 @@ pub(crate) struct Consumer {
 
     /// The client whose pull requests alone are served, under `pinned_client`.
     pin: Option<Pin>,
+    pin_timer: Option<PinTimer>,
     /// What is under way, with flow control.
     flow: Option<Flow>,
     waiting: VecDeque<Waiting>,
@@ -163,6 +164,7 @@ impl Consumer {
             timer: None,
             alarm: None,
             pin: None,
+            pin_timer: None,
             flow,
             waiting: VecDeque::new(),
             swept: None,

@@ -172,7 +172,9 @@ impl Consumer {
             match self.turn(&mut waiting, nobody_pinned, cx) {
                 Turn::Its { pinned } => {
                     if !bytes_first && !self.charge(&mut waiting, size, cx) {
-                        self.pin.take_if(|_| pinned);
+                        if pinned {
+                            self.drop_pin(cx.rules);
+                        }
                         continue;
                     }
                 }

@@ -308,7 +308,8 @@ impl Stream {
         let breaks = |config: &ConsumerConfig| {
             (inactive && config.inactive_threshold > new.inactive_threshold) || (pending && config.max_ack_pending > new.max_ack_pending)
         };
-        let names: Vec<_> = self.in_order.iter().map(|name| &**name).filter(|name| changed && breaks(&self.consumers[*name].config)).collect();
+        let names: Vec<_> =
+            self.in_order.iter().map(|name| &**name).filter(|name| changed && breaks(&self.consumers[*name].config)).collect();
         if names.is_empty() {
             Ok(())
         } else {

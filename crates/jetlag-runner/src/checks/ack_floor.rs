@@ -30,10 +30,8 @@ impl Judge for Floors {
         if self.lost.remove(consumer) {
             finding.exempt("lost tail");
         } else {
-            let message = format!(
-                "{consumer}: the ack floor went back from {}/{} to {}/{} at {}",
-                before.0, before.1, floor.0, floor.1, record.at
-            );
+            let message =
+                format!("{consumer}: the ack floor went back from {}/{} to {}/{} at {}", before.0, before.1, floor.0, floor.1, record.at);
             finding.fail(message, Some(record.n));
         }
     }

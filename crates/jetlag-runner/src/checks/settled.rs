@@ -37,7 +37,10 @@ impl Judge for Settled {
         match record.kind {
             Kind::Sent | Kind::Command if is_ack(record) => {
                 finding.look();
-                self.open.insert(record.n, Open { message: about.message().map(|(consumer, seq)| (consumer.clone(), seq)), at: record.at, delayed: false });
+                self.open.insert(
+                    record.n,
+                    Open { message: about.message().map(|(consumer, seq)| (consumer.clone(), seq)), at: record.at, delayed: false },
+                );
             }
             Kind::Acked | Kind::Terminated => {
                 if let Some((consumer, seq)) = about.message() {

@@ -8,7 +8,7 @@ use jetlag_trace::{Kind, Place, Record};
 use super::{Passage, World};
 use crate::arrival::{arrival, is_nobody};
 use crate::client::{Request, RequestId};
-use crate::{Backend, Received, Sent, WorldError, client};
+use crate::{Backend, Delivery, Received, Sent, WorldError, client};
 
 impl<B: Backend> World<B> {
     /// A message reaches a client.
@@ -20,7 +20,13 @@ impl<B: Backend> World<B> {
         let record = arrival(self.backend.now(), self.members[member].client.name(), &received, message);
         let n = record.map(|record| self.push_as_cause(record));
         match received {
-            Received::Delivery { token, pull } => touched = self.got(member, sid, token, message, pull, n.unwrap_or_default(), &passage),
+            Received::Delivery { token, pull } => {
+                touched = self.members[member].pulls.get(&sid).copied();
+                let delivery = self.got(member, token, message, pull, n.unwrap_or_default());
+                if let Some(worker) = touched {
+                    self.workers[worker].take(delivery, passage.slow);
+                }
+            }
             Received::Status { .. } => touched = self.members[member].pulls.get(&sid).copied(),
             Received::Answer { id, request } => self.answer(member, id, &request, message),
             Received::Advisory | Received::Message | Received::Stray => {}
@@ -35,28 +41,15 @@ impl<B: Backend> World<B> {
         self.work(worker)
     }
 
-    /// A delivery came, recorded as `n`. Returns the worker whose it is.
-    fn got(
-        &mut self,
-        member: usize,
-        sid: Sid,
-        token: Arc<AckToken>,
-        message: &Message,
-        pull: Option<Arc<str>>,
-        n: u64,
-        passage: &Passage,
-    ) -> Option<usize> {
-        let worker = self.members[member].pulls.get(&sid).copied();
+    /// A delivery came, recorded as `n`.
+    fn got(&mut self, member: usize, token: Arc<AckToken>, message: &Message, pull: Option<Arc<str>>, n: u64) -> Arc<Delivery> {
         let name = self.members[member].client.name().clone();
         let delivery = Arc::new(client::delivery(&name, self.backend.now(), token, message, pull, n));
         self.members[member].client.remember(delivery.clone());
         self.got.deliveries += 1;
         self.got.redeliveries += u64::from(delivery.delivery_count().0 > 1);
         self.deliveries.push(delivery.clone());
-        if let Some(worker) = worker {
-            self.workers[worker].take(delivery, passage.slow);
-        }
-        worker
+        delivery
     }
 
     fn answer(&mut self, member: usize, id: RequestId, request: &Request, message: &Message) {

@@ -137,9 +137,9 @@ impl<B: Backend> World<B> {
         if pulls.len() >= 3 * PULLS {
             pulls.retain(|sid, _| client.pull_at(*sid).is_some());
         }
-        let Some(sid) = client.inbox_of(&name) else { unreachable!("a pull that was just opened has an inbox") };
-        pulls.insert(sid, worker);
-        self.workers[worker].pull_opened(name.clone(), sid);
+        let inbox = client.inbox_of(&name).expect("a pull that was just opened has an inbox");
+        pulls.insert(inbox, worker);
+        self.workers[worker].pull_opened(name.clone(), inbox);
         if request.expires > Duration::ZERO {
             // The server ends the pull in time; this is for when its word gets lost.
             let patience = request.expires + retry_wait(request.expires);
