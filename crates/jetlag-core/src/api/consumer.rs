@@ -106,7 +106,10 @@ impl Core {
     }
 
     pub(super) fn unpin_consumer(&mut self, now: Now, stream: &str, name: &str, body: &[u8]) -> Result<ApiAnswer, ApiError> {
-        let unpin: UnpinRequest = if body.is_empty() { return Err(ApiError::invalid_json(None)) } else { decode(body, self.rules)? };
+        if body.is_empty() {
+            return Err(ApiError::invalid_json(Some("unexpected end of JSON input")));
+        }
+        let unpin: UnpinRequest = decode(body, self.rules)?;
         consumer::check_group(&unpin.group)?;
         self.stream(stream)?;
         self.with_consumer(now, stream, name, |consumer, log, cx| consumer.unpin(&unpin.group, log, cx))
