@@ -207,11 +207,7 @@ impl Connections {
 /// Whether a subscription to `filter` may hear what is published to an ack reply subject.
 fn hears_acks(filter: &str) -> bool {
     let mut tokens = filter.split('.');
-    match (tokens.next(), tokens.next()) {
-        (Some(">"), _) => true,
-        (Some("*" | "$JS"), Some("*" | ">" | "ACK")) => true,
-        _ => false,
-    }
+    matches!((tokens.next(), tokens.next()), (Some(">"), _) | (Some("*" | "$JS"), Some("*" | ">" | "ACK")))
 }
 
 #[cfg(test)]
