@@ -87,6 +87,9 @@ impl Drawer {
         if view.refused && !self.chance.percent(KEPT_REFUSALS) {
             return false;
         }
+        if view.eviction_delivers {
+            return false;
+        }
         let soon = view.now + self.unit * (AHEAD / 3);
         if self.first_race(&view).is_some_and(|race| race < soon) {
             return false;

@@ -44,6 +44,9 @@ pub(crate) struct View {
     pub(crate) acted: BTreeSet<Arc<str>>,
     /// Whether the last command was refused.
     pub(crate) refused: bool,
+    /// The last command took an unsettled message from a consumer, which delivered another one for it: a server terminates on a thread of its own,
+    /// so that nobody chooses how much is pending by then.
+    pub(crate) eviction_delivers: bool,
     /// What happens if nothing more is done, in order of time.
     pub(crate) future: Vec<Instant>,
 }
@@ -62,6 +65,7 @@ impl View {
         let mut view = View { now: last.map_or(Time::START, |last| last.ended), ..View::default() };
         records[..end].iter().for_each(|record| view.see(record));
         view.refused = last.is_some_and(|last| records[last.first..last.end].iter().any(|record| record.kind == Kind::Refused));
+        view.eviction_delivers = last.is_some_and(|last| eviction_delivers(&records[last.first..last.end]));
         view.future = future(records, end, updates, unit);
         Some(view)
     }
@@ -113,6 +117,16 @@ impl View {
             _ => {}
         }
     }
+}
+
+/// Whether a delivery follows the termination of what a limit took.
+fn eviction_delivers(records: &[Record]) -> bool {
+    let is_evicted = |record: &Record| {
+        record.kind == Kind::MsgRemoved && record.fields.text(Key::Reason).is_some_and(|reason| matches!(&**reason, "limit" | "purge"))
+    };
+    let after = records.iter().skip_while(|record| !is_evicted(record));
+    let mut after = after.skip_while(|record| record.kind != Kind::Terminated || record.fields.uint(Key::StreamSeq).is_none());
+    after.any(|record| record.kind == Kind::Delivered)
 }
 
 /// What happens after the record `end`, in order of time. What follows from something at the same instant is part of it.
