@@ -87,7 +87,9 @@ impl Drawer {
         if view.refused && !self.chance.percent(KEPT_REFUSALS) {
             return false;
         }
-        if view.eviction_delivers {
+        // How much is sent before the server reads that a listener wants no more is nobody's choice either.
+        let limited = command.contains(": subscribe ") && command.contains(" max=");
+        if view.eviction_delivers || (limited && view.delivers) {
             return false;
         }
         let soon = view.now + self.unit * (AHEAD / 3);

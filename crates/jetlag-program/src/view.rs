@@ -44,6 +44,8 @@ pub(crate) struct View {
     pub(crate) acted: BTreeSet<Arc<str>>,
     /// Whether the last command was refused.
     pub(crate) refused: bool,
+    /// The last command had something delivered at once.
+    pub(crate) delivers: bool,
     /// The last command took an unsettled message from a consumer, which delivered another one for it: a server terminates on a thread of its own,
     /// so that nobody chooses how much is pending by then.
     pub(crate) eviction_delivers: bool,
@@ -66,6 +68,7 @@ impl View {
         records[..end].iter().for_each(|record| view.see(record));
         view.refused = last.is_some_and(|last| records[last.first..last.end].iter().any(|record| record.kind == Kind::Refused));
         view.eviction_delivers = last.is_some_and(|last| eviction_delivers(&records[last.first..last.end]));
+        view.delivers = last.is_some_and(|last| records[last.first..last.end].iter().any(|record| record.kind == Kind::Delivered));
         view.future = future(records, end, updates, unit);
         Some(view)
     }
