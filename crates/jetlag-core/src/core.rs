@@ -200,18 +200,12 @@ impl Core {
         self.first_deadline(|_| true)
     }
 
-    /// When something is due next: what that is takes longer to say.
+    /// When something is due next. Once all outputs are taken this is known without a search.
     pub fn next_due(&self) -> Option<Time> {
         match self.due {
             Due::Known(due) => due,
-            Due::Unknown => self.find_due(),
+            Due::Unknown => self.next_deadline().map(|(due, _)| due),
         }
-    }
-
-    fn find_due(&self) -> Option<Time> {
-        let of_stream =
-            |stream: &Stream| stream.consumers.values().filter_map(Consumer::next_due).chain(stream.age_deadline(self.now)).min();
-        self.streams.values().filter_map(of_stream).min()
     }
 
     /// What is due next of a kind (see [`Deadline::kind`]), and when.
@@ -265,9 +259,7 @@ impl Core {
                 // A consumer hears that its listener has had enough when it has sent what it was about to send.
                 None if self.connections.take_ended() => self.interest_changed(self.now),
                 None => {
-                    if let Due::Unknown = self.due {
-                        self.due = Due::Known(self.find_due());
-                    }
+                    self.due = Due::Known(self.next_due());
                     return None;
                 }
             }

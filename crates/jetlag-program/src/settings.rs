@@ -108,27 +108,17 @@ pub(crate) fn consumer(drawer: &mut Drawer, name: &str, letter: &str, push: bool
     }
     priority(drawer, line, push, update);
     // It wants heartbeats, and a consumer that pushes.
-    drawer.option(
-        line,
-        of,
-        "flow-control",
-        if update {
-            6
-        } else if push {
-            30
-        } else {
-            2
-        },
-        |d| d.chance.pick(&["yes", "yes", "no"]).to_owned(),
-    );
+    let flow = match (update, push) {
+        (true, _) => 6,
+        (false, true) => 30,
+        (false, false) => 2,
+    };
+    drawer.option(line, of, "flow-control", flow, |d| d.chance.pick(&["yes", "yes", "no"]).to_owned());
     if push {
-        let flows = line.contains(" flow-control=");
-        let beats = if line.contains(" idle-heartbeat=") {
-            0
-        } else if flows {
-            95
-        } else {
-            30
+        let beats = match (line.contains(" idle-heartbeat="), line.contains(" flow-control=")) {
+            (true, _) => 0,
+            (false, true) => 95,
+            (false, false) => 30,
         };
         drawer.option(line, of, "idle-heartbeat", if update { beats.min(15) } else { beats }, |d| d.wait().to_string());
         if update && drawer.uses("update consumer deliver-subject", 30) {

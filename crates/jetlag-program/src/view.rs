@@ -124,9 +124,8 @@ impl View {
 
 /// Whether a delivery follows the termination of what a limit took.
 fn eviction_delivers(records: &[Record]) -> bool {
-    let is_evicted = |record: &Record| {
-        record.kind == Kind::MsgRemoved && record.fields.text(Key::Reason).is_some_and(|reason| matches!(&**reason, "limit" | "purge"))
-    };
+    let is_evicted =
+        |record: &Record| record.kind == Kind::MsgRemoved && record.fields.text(Key::Reason).is_some_and(|reason| **reason == *"limit");
     let after = records.iter().skip_while(|record| !is_evicted(record));
     let mut after = after.skip_while(|record| record.kind != Kind::Terminated || record.fields.uint(Key::StreamSeq).is_none());
     after.any(|record| record.kind == Kind::Delivered)

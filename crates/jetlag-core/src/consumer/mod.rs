@@ -432,12 +432,6 @@ impl Consumer {
         self.run(log, cx);
     }
 
-    /// When something of it is due next.
-    pub(crate) fn next_due(&self) -> Option<Time> {
-        let all = [self.pull_deadline(), self.heartbeat, self.timer, self.pin_deadline(), self.inactive];
-        all.into_iter().flatten().min()
-    }
-
     pub(crate) fn heartbeat_deadline(&self) -> Option<Time> {
         self.heartbeat
     }

@@ -350,10 +350,11 @@ impl Log {
             Some(Missed::OfSeveral(last)) => Some(*last),
             Some(Missed::OnlyOne) | None => None,
         };
-        let missed = match left {
-            0 => None,
-            1 if was_first && let Some(last) = before => Some(Missed::OfSeveral(last)),
-            1 => (before.is_some() || (was_newest && self.storage == StorageType::File)).then_some(Missed::OnlyOne),
+        let missed = match (left, before) {
+            (0, _) => None,
+            (1, Some(last)) if was_first => Some(Missed::OfSeveral(last)),
+            (1, Some(_)) => Some(Missed::OnlyOne),
+            (1, None) => (was_newest && self.storage == StorageType::File).then_some(Missed::OnlyOne),
             _ => before.or(was_newest.then_some(seq)).map(Missed::OfSeveral),
         };
         match missed {
