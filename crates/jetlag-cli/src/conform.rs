@@ -44,7 +44,7 @@ pub(crate) struct Arguments {
     /// The version that the simulator plays, whatever the servers are [default: that of each server].
     #[arg(long, value_name = "VERSION")]
     as_version: Option<ServerVersion>,
-    /// How many scenarios are replayed at the same time, at most [default: 32 a processor].
+    /// How many scenarios are replayed at the same time, at most [default: 80 a processor].
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..))]
     jobs: Option<u16>,
     /// Leaves `unconfirmed:` in files that all servers agree with.

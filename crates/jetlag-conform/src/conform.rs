@@ -17,7 +17,7 @@ use crate::verdict::{Cell, Counts, Verdict};
 const LONGEST: jetlag_model::Duration = jetlag_model::Duration::from_secs(20);
 
 /// How many replays a processor bears, most of them waiting.
-const JOBS_A_PROCESSOR: usize = 32;
+const JOBS_A_PROCESSOR: usize = 80;
 
 /// How scenarios are replayed.
 #[derive(Clone)]
@@ -179,7 +179,9 @@ pub fn conform(paths: &[PathBuf], options: &ConformOptions, mut on_progress: imp
     let task = |index: usize| Task { scenario: Cow::Borrowed(&*scenarios[index]), target: pairs[index].1 };
     let mut cells: Vec<Option<Cell>> = vec![None; pairs.len()];
     let mut done = 0;
-    let order = long_ones_first(scenarios.iter().map(Cow::as_ref));
+    let records = |file: &ScenarioFile| run_simulated(&file.scenario, &reading).trace.records().len();
+    let records: Vec<usize> = files.iter().flatten().flat_map(|file| vec![records(file); targets.len()]).collect();
+    let order = long_ones_first(scenarios.iter().map(Cow::as_ref).zip(records));
     replay_all(order, task, &options.replay_options(&targets), |index, it| {
         cells[index] = Some(it.cell);
         done += 1;

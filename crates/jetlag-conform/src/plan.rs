@@ -3,6 +3,7 @@
 //! A pace is right when the simulator prints the same at it, and still does when it is as late as a real server on a real machine may be.
 //! The fastest such pace is taken.
 
+use std::cell::RefCell;
 use std::fmt;
 
 use jetlag_model::{Duration, ServerVersion};
@@ -74,6 +75,8 @@ pub(crate) struct Lead<'s> {
     longest: Duration,
     timers: Timers,
     nominal: Outcome,
+    /// The patterns in the order in which they are tried: the one that stood in the way last is first, as it most often does again.
+    patterns: RefCell<Vec<Pattern>>,
 }
 
 /// A replay at one pace.
@@ -108,7 +111,8 @@ impl<'s> Lead<'s> {
             return Err(Unplayable::Fails(first));
         }
         options.evaluate_checks = false;
-        Ok(Lead { scenario, options, longest, timers: Timers::of(scenario, version).on_a_machine_late_by(lateness), nominal })
+        let timers = Timers::of(scenario, version).on_a_machine_late_by(lateness);
+        Ok(Lead { scenario, options, longest, timers, nominal, patterns: RefCell::new(Pattern::ALL.to_vec()) })
     }
 
     /// The fastest replay that can tell, of the tidy paces; and where it takes long, of those in between.
@@ -164,18 +168,25 @@ impl<'s> Lead<'s> {
         if let Some(difference) = plan.comparison().difference(&Seen { outcome: &plan.paced, lags: &Lags::new(), broken_off: false }) {
             return Err(Unplayable::Sensitive { ratio, at: difference.into() });
         }
-        for pattern in Pattern::ALL {
-            let late = LateServer::new(self.options.version, *pattern, self.timers, patience);
-            let replay = plan.replay(late);
-            if let Some(difference) = plan.difference(&replay) {
-                return Err(Unplayable::Race { ratio, at: difference.into() });
-            }
-            let lag = replay.lags.into_values().max().unwrap_or_default();
-            if !can_tell(self.scenario, ratio, lag) {
-                return Err(Unplayable::Blurred { ratio, lag });
+        let mut patterns = self.patterns.borrow_mut();
+        for place in 0..patterns.len() {
+            if let Some(reason) = self.in_the_way(&plan, patterns[place]) {
+                patterns[..=place].rotate_right(1);
+                return Err(reason);
             }
         }
         Ok(plan)
+    }
+
+    /// Why a replay on a server that is late in this way would not tell.
+    fn in_the_way(&self, plan: &Plan<'_>, pattern: Pattern) -> Option<Unplayable> {
+        let ratio = plan.ratio;
+        let replay = plan.replay(LateServer::new(self.options.version, pattern, self.timers, plan.patience));
+        if let Some(difference) = plan.difference(&replay) {
+            return Some(Unplayable::Race { ratio, at: difference.into() });
+        }
+        let lag = replay.lags.into_values().max().unwrap_or_default();
+        (!can_tell(self.scenario, ratio, lag)).then_some(Unplayable::Blurred { ratio, lag })
     }
 }
 

@@ -10,11 +10,8 @@ use jetlag_scenario::Scenario;
 
 use crate::compare::Difference;
 use crate::conform::{ConformError, ConformOptions};
-use crate::replay::{ReplayOptions, Target, Task, first_that_differs, replay_all, replay_apart};
+use crate::replay::{ReplayOptions, Target, Task, first_that_differs, replay_all, replay_alone};
 use crate::verdict::{Cell, Verdict};
-
-/// So many programs are replayed before those that are in doubt are replayed again, with nobody beside them.
-const BATCH: usize = 1_000;
 
 /// So many smaller programs are tried at the same time: the first that differs makes the others useless.
 const AT_ONCE: usize = 32;
@@ -85,19 +82,17 @@ impl Programs {
     /// Draws the programs of these seeds for each server, replays them, and tells `on_played` of each as soon as it is known, in any order.
     pub fn play(&self, seeds: Range<u64>, mut on_played: impl FnMut(Played)) {
         let all: Vec<(u64, usize)> = seeds.flat_map(|seed| (0..self.targets.len()).map(move |target| (seed, target))).collect();
-        for batch in all.chunks(BATCH) {
-            let task = |index: usize| {
-                let (seed, target) = batch[index];
-                let target = &self.targets[target];
-                Task { scenario: Cow::Owned(draw(seed, target.plays)), target }
-            };
-            replay_all((0..batch.len()).collect(), task, &self.options, |index, done| {
-                let (seed, target) = batch[index];
-                let scenario = done.task.scenario.into_owned();
-                let hits = self.hits(&scenario, self.targets[target].plays);
-                on_played(Played { seed, version: self.targets[target].version, scenario, cell: done.cell, hits, target });
-            });
-        }
+        let task = |index: usize| {
+            let (seed, target) = all[index];
+            let target = &self.targets[target];
+            Task { scenario: Cow::Owned(draw(seed, target.plays)), target }
+        };
+        replay_all((0..all.len()).collect(), task, &self.options, |index, done| {
+            let (seed, target) = all[index];
+            let scenario = done.task.scenario.into_owned();
+            let hits = self.hits(&scenario, self.targets[target].plays);
+            on_played(Played { seed, version: self.targets[target].version, scenario, cell: done.cell, hits, target });
+        });
     }
 
     fn hits(&self, scenario: &Scenario, version: ServerVersion) -> Hits {
@@ -122,7 +117,7 @@ impl Programs {
         }
         let (tried, stopped) = (search.tried, search.tried >= most);
         // What was found in company counts only if it persists without.
-        let persists = |scenario: Scenario| match replay_apart(&scenario, target, &self.options)?.verdict {
+        let persists = |scenario: Scenario| match replay_alone(&scenario, target, &self.options)?.verdict {
             Verdict::Differ(difference) => Some((scenario, *difference)),
             _ => None,
         };
@@ -135,7 +130,7 @@ impl Programs {
     pub fn differs_too(&self, smallest: &Smallest, other: &Played) -> bool {
         let target = &self.targets[other.target];
         let scenario = playable(&smallest.scenario, target.plays);
-        let cell = scenario.and_then(|scenario| replay_apart(&scenario, target, &self.options));
+        let cell = scenario.and_then(|scenario| replay_alone(&scenario, target, &self.options));
         cell.is_some_and(|cell| matches!(cell.verdict, Verdict::Differ(_)))
     }
 }

@@ -1,6 +1,7 @@
 //! Scenarios replayed side by side, as many at once as the machine bears; and those that differ again, on a quieter machine.
 
 use std::borrow::Cow;
+use std::cmp::Reverse;
 use std::collections::VecDeque;
 use std::sync::mpsc;
 use std::sync::{Mutex, PoisonError};
@@ -99,29 +100,33 @@ pub(crate) fn replay_all<'t>(
     mut on_done: impl FnMut(usize, Done<'t>),
 ) {
     let crew = Crew::new(options);
+    let make = |number| {
+        let _making = crew.planners.enter(|| false);
+        task(number)
+    };
     let mut doubtful = Vec::new();
     let once = |number| {
-        let making = crew.planners.enter(|| false);
-        let task = task(number);
-        drop(making);
+        let task = make(number);
         let outcome = crew.task(&task, Round::Together);
         (number, task, outcome)
     };
     work_off(numbers, options.jobs, once, |(number, task, outcome)| match outcome {
         Ok(cell) => on_done(number, Done { task, cell }),
-        Err(Doubt) => doubtful.push((number, task)),
+        Err(Doubt { replays }) => doubtful.push((number, task, replays)),
     });
-    // In the order of the numbers, whoever was first to differ.
-    doubtful.sort_unstable_by_key(|(number, _)| *number);
-    let apart = |(number, task)| {
-        let outcome = crew.task(&task, Round::Apart);
-        (number, task, outcome)
-    };
-    work_off(doubtful, options.jobs.min(processors()), apart, |(number, task, outcome)| {
-        if let Ok(cell) = outcome {
-            on_done(number, Done { task, cell });
-        }
-    });
+    for round in [Round::WithFew, Round::Alone] {
+        let jobs = if round == Round::Alone { 1 } else { options.jobs.min(FEW_A_PROCESSOR * processors()) };
+        // In the order of the numbers, whoever was first to differ; but those that take their time first.
+        doubtful.sort_unstable_by_key(|(number, task, _): &(usize, Task<'_>, u32)| (!ends_a_life(&task.scenario), *number));
+        let again = |(number, task, before)| {
+            let outcome = crew.task(&task, round);
+            (number, task, before, outcome)
+        };
+        work_off(std::mem::take(&mut doubtful), jobs, again, |(number, task, before, outcome)| match outcome {
+            Ok(cell) => on_done(number, Done { task, cell: Cell { replays: before + cell.replays, ..cell } }),
+            Err(Doubt { replays }) => doubtful.push((number, task, before + replays)),
+        });
+    }
 }
 
 /// Replays all of these, and those that differ once more in turn, until one still does.
@@ -140,15 +145,17 @@ pub(crate) fn first_that_differs(scenarios: &[&Scenario], target: &Target, optio
 }
 
 /// What becomes of a difference when one scenario is replayed with nobody beside it, slower each time.
-pub(crate) fn replay_apart(scenario: &Scenario, target: &Target, options: &ReplayOptions) -> Option<Cell> {
-    Crew::new(options).task(&Task { scenario: Cow::Borrowed(scenario), target }, Round::Apart).ok()
+pub(crate) fn replay_alone(scenario: &Scenario, target: &Target, options: &ReplayOptions) -> Option<Cell> {
+    Crew::new(options).task(&Task { scenario: Cow::Borrowed(scenario), target }, Round::Alone).ok()
 }
 
-/// The order in which scenarios are best begun: those that restart their server first, for they take their time; otherwise as given.
-pub(crate) fn long_ones_first<'s>(scenarios: impl Iterator<Item = &'s Scenario>) -> Vec<usize> {
-    let (mut long, short): (Vec<_>, Vec<_>) = scenarios.enumerate().partition(|(_, scenario)| ends_a_life(scenario));
-    long.extend(short);
-    long.into_iter().map(|(index, _)| index).collect()
+/// The order in which scenarios are best begun: those that take their time first, so that nobody waits for one that was begun last. Those
+/// that restart their server do, and those of many records; otherwise as given.
+pub(crate) fn long_ones_first<'s>(scenarios: impl Iterator<Item = (&'s Scenario, usize)>) -> Vec<usize> {
+    let mut order: Vec<_> =
+        scenarios.enumerate().map(|(index, (scenario, records))| (!ends_a_life(scenario), Reverse(records), index)).collect();
+    order.sort_unstable();
+    order.into_iter().map(|(.., index)| index).collect()
 }
 
 /// Does all of this work, so much of it at the same time, and tells of each piece when it is done.
@@ -182,16 +189,21 @@ fn processors() -> usize {
 enum Round {
     /// Once, beside many others. What does not agree is in doubt.
     Together,
-    /// Until it agrees, slower each time, with few others.
-    Apart,
+    /// Until it agrees, slower each time, beside few others on a machine that is not late. What does not agree is still in doubt.
+    WithFew,
+    /// Until it agrees, slower each time, with nobody beside it. This is the last word.
+    Alone,
 }
 
 /// A replay did not agree; which may be for the company it was in.
-struct Doubt;
+struct Doubt {
+    replays: u32,
+}
 
 struct Crew<'o> {
     gauge: Gauge,
-    door: Door,
+    many: Door,
+    few: Door,
     /// Planning takes all of a processor, and replays beside it would be late.
     planners: Door,
     options: &'o ReplayOptions,
@@ -201,7 +213,8 @@ impl Crew<'_> {
     fn new(options: &ReplayOptions) -> Crew<'_> {
         Crew {
             gauge: Gauge::start(),
-            door: Door::new(FEW_A_PROCESSOR * processors()),
+            many: Door::new(FEW_A_PROCESSOR * processors()),
+            few: Door::new(processors()),
             planners: Door::new(processors().div_ceil(2)),
             options,
         }
@@ -228,13 +241,15 @@ impl Crew<'_> {
             (Found::Differs(_), _) if separation.separated => Verdict::Separated(names()),
             (Found::Skipped(reason), _) => Verdict::Skipped(reason),
             (Found::Unplayable(reason), _) => Verdict::Inconclusive(reason),
-            (Found::Differs(_) | Found::Failed(_), Round::Together) => return Err(Doubt),
-            (Found::Differs(difference), Round::Apart) => {
+            (Found::Differs(_) | Found::Failed(_), Round::Together | Round::WithFew) => {
+                return Err(Doubt { replays });
+            }
+            (Found::Differs(difference), Round::Alone) => {
                 known.map_or(Verdict::Differ(difference), |known| Verdict::Known(known.evidence.clone()))
             }
-            (Found::Failed(reason), Round::Apart) => Verdict::Inconclusive(reason),
+            (Found::Failed(reason), Round::Alone) => Verdict::Inconclusive(reason),
         };
-        Ok(cell(verdict, ratio, replays + u32::from(round == Round::Apart)))
+        Ok(cell(verdict, ratio, replays))
     }
 
     /// The pace at which a server of another version than the simulator plays shows what it does: it may time what the other does not.
@@ -293,7 +308,10 @@ impl Crew<'_> {
                 }
             }
             replays += 1;
-            let _inside = self.door.enter(|| self.gauge.bears_more());
+            let _inside = match round {
+                Round::Together => self.many.enter(|| self.gauge.bears_more()),
+                Round::WithFew | Round::Alone => self.few.enter(|| self.gauge.lateness().is_zero()),
+            };
             match replay(&plan, scenario, target) {
                 Ok(None) => return Replayed { found: Found::Agrees, ratio: Some(plan.ratio), replays },
                 Ok(Some(difference)) => first = first.or(Some(difference)),
