@@ -60,9 +60,9 @@ const JOURNAL: usize = 10_000;
 /// Why the newest message of a subject was not found by older servers. Rules of `removeSeqPerSubject`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Missed {
-    /// The newest, which was this one, was removed, and others are left.
+    /// The newest, which was this one, was removed, and of those left nobody knows which is the newest: several are, or the oldest went as well.
     OfSeveral(StreamSeq),
-    /// The same, and one is left.
+    /// The same, and one is left, which is the oldest as before.
     OnlyOne,
 }
 
@@ -75,6 +75,8 @@ pub(crate) struct Log {
     /// Subjects whose newest message was removed while others stayed, and which nobody has counted since. Older servers did not find their newest
     /// message then, see [`Log::last_told`].
     uncounted: BTreeMap<Arc<str>, Missed>,
+    /// Subjects whose oldest message was removed while others stayed, and which nobody has counted since.
+    headless: BTreeSet<Arc<str>>,
     ends: Ends,
     bytes: u64,
     journal: VecDeque<Change>,
@@ -91,6 +93,7 @@ impl Log {
             entries: BTreeMap::new(),
             by_subject: BTreeMap::new(),
             uncounted: BTreeMap::new(),
+            headless: BTreeSet::new(),
             ends: Ends { first_seq: StreamSeq(first), last_seq: StreamSeq(last), last_time: None },
             bytes: 0,
             journal: VecDeque::new(),
@@ -210,6 +213,7 @@ impl Log {
     /// A server that starts counts everything, and a first sequence that was left behind moves.
     pub(crate) fn recount(&mut self) {
         self.uncounted.clear();
+        self.headless.clear();
         if self.entries.is_empty() && self.ends.last_seq > StreamSeq(0) && self.ends.first_seq <= self.ends.last_seq {
             self.move_first();
         }
@@ -217,7 +221,9 @@ impl Log {
 
     /// The messages of some subjects are counted.
     pub(crate) fn count_subjects(&mut self, filters: &[String]) {
-        self.uncounted.retain(|subject, _| !filters.iter().any(|filter| matches(filter, subject)));
+        let counted = |subject: &str| filters.iter().any(|filter| matches(filter, subject));
+        self.uncounted.retain(|subject, _| !counted(subject));
+        self.headless.retain(|subject| !counted(subject));
     }
 
     /// The newest message of each subject that matches one of the filters, ascending.
@@ -350,13 +356,19 @@ impl Log {
             Some(Missed::OfSeveral(last)) => Some(*last),
             Some(Missed::OnlyOne) | None => None,
         };
-        let missed = match (left, before) {
-            (0, _) => None,
-            (1, Some(last)) if was_first => Some(Missed::OfSeveral(last)),
-            (1, Some(_)) => Some(Missed::OnlyOne),
-            (1, None) => (was_newest && self.storage == StorageType::File).then_some(Missed::OnlyOne),
-            _ => before.or(was_newest.then_some(seq)).map(Missed::OfSeveral),
+        let newest_gone = before.or(was_newest.then_some(seq));
+        let headless = was_first || self.headless.contains(&entry.subject);
+        let missed = match (left, newest_gone) {
+            (0, _) | (_, None) => None,
+            (1, Some(_)) if !headless => Some(Missed::OnlyOne),
+            (_, Some(last)) => Some(Missed::OfSeveral(last)),
         };
+        // The only one left is the oldest, if it is known to be the newest.
+        if headless && left > 0 && !(left == 1 && newest_gone.is_none()) {
+            self.headless.insert(entry.subject.clone());
+        } else {
+            self.headless.remove(&entry.subject);
+        }
         match missed {
             Some(missed) => self.uncounted.insert(entry.subject.clone(), missed),
             None => self.uncounted.remove(&entry.subject),
