@@ -321,6 +321,9 @@ impl Stream {
     pub(crate) fn update(&mut self, config: StreamConfig, cx: &mut Context) {
         let old = std::mem::replace(&mut self.config, config);
         cx.note(Note::StreamUpdated { config: Box::new(self.config.clone()) });
+        if old.duplicate_window != self.config.duplicate_window {
+            self.dedup.change_window(cx.now.wall, self.config.duplicate_window);
+        }
         if old.retention != self.config.retention {
             self.begin_retention(cx);
         }
