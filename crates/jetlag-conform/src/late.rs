@@ -34,6 +34,9 @@ pub(crate) enum Pattern {
     Inputs,
     /// Both.
     Both,
+    /// What the server does in rounds, as much as can be: it lets go of aged messages and idle consumers. Other timers are not late, so that they
+    /// overtake it.
+    Rounds,
     /// Both, by lengths drawn from this seed.
     Drawn(u64),
 }
@@ -45,15 +48,18 @@ impl Pattern {
         Pattern::Timers,
         Pattern::Inputs,
         Pattern::Both,
+        Pattern::Rounds,
         Pattern::Drawn(1),
         Pattern::Drawn(2),
         Pattern::Drawn(3),
         Pattern::Drawn(4),
     ];
 
-    fn timer(self, key: u64, most: Duration) -> Duration {
+    /// How late a timer is, by its deadline's one word.
+    fn timer(self, deadline: &str, key: u64, most: Duration) -> Duration {
         match self {
-            Pattern::Prompt | Pattern::Inputs => Duration::ZERO,
+            Pattern::Rounds if matches!(deadline, "max-age" | "inactive") => most,
+            Pattern::Prompt | Pattern::Inputs | Pattern::Rounds => Duration::ZERO,
             Pattern::Timers | Pattern::Both => most,
             Pattern::Drawn(seed) => drawn(seed, key, most),
         }
@@ -61,7 +67,7 @@ impl Pattern {
 
     fn input(self, key: u64, most: Duration) -> Duration {
         match self {
-            Pattern::Prompt | Pattern::Timers => Duration::ZERO,
+            Pattern::Prompt | Pattern::Timers | Pattern::Rounds => Duration::ZERO,
             Pattern::Inputs | Pattern::Both => most,
             Pattern::Drawn(seed) => drawn(seed, !key, most),
         }
@@ -104,7 +110,7 @@ impl LateServer {
     fn next_timer(&self) -> Option<(Time, Deadline)> {
         let first = |kind| {
             let (due, deadline) = self.server.next_deadline_of(kind)?;
-            let late = self.pattern.timer(due.as_nanos(), self.timers.lateness(kind));
+            let late = self.pattern.timer(kind, due.as_nanos(), self.timers.lateness(kind));
             Some(((due + late).max(self.now()), deadline))
         };
         // Of two at one instant the first, as the kinds are in their order.

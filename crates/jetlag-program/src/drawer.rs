@@ -89,7 +89,7 @@ impl Drawer {
         }
         // How much is sent before the server reads that a listener wants no more is nobody's choice either.
         let limited = command.contains(": subscribe ") && command.contains(" max=");
-        if view.eviction_delivers || (limited && view.delivers) {
+        if view.eviction_delivers || (view.delivers && (limited || self.sketch.returns_to_several(command))) {
             return false;
         }
         let soon = view.now + self.unit * (AHEAD / 3);

@@ -20,6 +20,13 @@ impl Sketch {
         Sketch { blocks: scenario.blocks.iter().map(|block| block.steps.iter().map(lines).collect()).collect() }
     }
 
+    /// Whether a command has a client connect again that has several subscriptions.
+    pub(crate) fn returns_to_several(&self, command: &str) -> bool {
+        let Some(client) = command.strip_suffix(": reconnect") else { return false };
+        let subscribe = format!("{client}: subscribe ");
+        self.blocks.iter().flatten().filter(|command| command.starts_with(&subscribe)).count() > 1
+    }
+
     /// The commands as a scenario without transcripts.
     ///
     /// # Errors
