@@ -115,7 +115,8 @@ pub(crate) fn replay_all<'t>(
         Err(Doubt { replays }) => doubtful.push((number, task, replays)),
     });
     for round in [Round::WithFew, Round::Alone] {
-        let jobs = if round == Round::Alone { 1 } else { options.jobs.min(FEW_A_PROCESSOR * processors()) };
+        let few = if round == Round::Alone { 1 } else { FEW_A_PROCESSOR };
+        let jobs = options.jobs.min(few * processors());
         // In the order of the numbers, whoever was first to differ; but those that take their time first.
         doubtful.sort_unstable_by_key(|(number, task, _): &(usize, Task<'_>, u32)| (!ends_a_life(&task.scenario), *number));
         let again = |(number, task, before)| {
@@ -191,7 +192,7 @@ enum Round {
     Together,
     /// Until it agrees, slower each time, beside few others on a machine that is not late. What does not agree is still in doubt.
     WithFew,
-    /// Until it agrees, slower each time, with nobody beside it. This is the last word.
+    /// Until it agrees, slower each time, one a processor. This is the last word.
     Alone,
 }
 
@@ -231,7 +232,9 @@ impl Crew<'_> {
         let separation = self.separation(scenario, target);
         let names = || separation.rules.iter().map(|rule| rule.name).collect::<Vec<_>>();
         let verdict = match (found, round) {
-            (Found::Agrees, _) if separation.separated => {
+            // What should differ and does not may have been late, as what should agree and does not.
+            (Found::Agrees, Round::Together | Round::WithFew) if separation.separated => return Err(Doubt { replays }),
+            (Found::Agrees, Round::Alone) if separation.separated => {
                 let (rules, Target { plays, version, .. }) = (names().join(", "), target);
                 Verdict::Closed(format!("the simulator has {plays} do something else here than {version}, by rule {rules}"))
             }
