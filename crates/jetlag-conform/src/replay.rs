@@ -114,8 +114,8 @@ pub(crate) fn replay_all<'t>(
         Ok(cell) => on_done(number, Done { task, cell }),
         Err(Doubt { replays }) => doubtful.push((number, task, replays)),
     });
-    for round in [Round::WithFew, Round::Alone] {
-        let few = if round == Round::Alone { 1 } else { FEW_A_PROCESSOR };
+    for round in [Round::WithFew, Round::Apart] {
+        let few = if round == Round::Apart { 1 } else { FEW_A_PROCESSOR };
         let jobs = options.jobs.min(few * processors());
         // In the order of the numbers, whoever was first to differ; but those that take their time first.
         doubtful.sort_unstable_by_key(|(number, task, _): &(usize, Task<'_>, u32)| (!ends_a_life(&task.scenario), *number));
@@ -147,7 +147,7 @@ pub(crate) fn first_that_differs(scenarios: &[&Scenario], target: &Target, optio
 
 /// What becomes of a difference when one scenario is replayed with nobody beside it, slower each time.
 pub(crate) fn replay_alone(scenario: &Scenario, target: &Target, options: &ReplayOptions) -> Option<Cell> {
-    Crew::new(options).task(&Task { scenario: Cow::Borrowed(scenario), target }, Round::Alone).ok()
+    Crew::new(options).task(&Task { scenario: Cow::Borrowed(scenario), target }, Round::Apart).ok()
 }
 
 /// The order in which scenarios are best begun: those that take their time first, so that nobody waits for one that was begun last. Those
@@ -193,10 +193,10 @@ enum Round {
     /// Until it agrees, slower each time, beside few others on a machine that is not late. What does not agree is still in doubt.
     WithFew,
     /// Until it agrees, slower each time, one a processor. This is the last word.
-    Alone,
+    Apart,
 }
 
-/// A replay did not agree; which may be for the company it was in.
+/// A replay did not come to what it should, which may be for the company it was in.
 struct Doubt {
     replays: u32,
 }
@@ -234,7 +234,7 @@ impl Crew<'_> {
         let verdict = match (found, round) {
             // What should differ and does not may have been late, as what should agree and does not.
             (Found::Agrees, Round::Together | Round::WithFew) if separation.separated => return Err(Doubt { replays }),
-            (Found::Agrees, Round::Alone) if separation.separated => {
+            (Found::Agrees, Round::Apart) if separation.separated => {
                 let (rules, Target { plays, version, .. }) = (names().join(", "), target);
                 Verdict::Closed(format!("the simulator has {plays} do something else here than {version}, by rule {rules}"))
             }
@@ -247,10 +247,10 @@ impl Crew<'_> {
             (Found::Differs(_) | Found::Failed(_), Round::Together | Round::WithFew) => {
                 return Err(Doubt { replays });
             }
-            (Found::Differs(difference), Round::Alone) => {
+            (Found::Differs(difference), Round::Apart) => {
                 known.map_or(Verdict::Differ(difference), |known| Verdict::Known(known.evidence.clone()))
             }
-            (Found::Failed(reason), Round::Alone) => Verdict::Inconclusive(reason),
+            (Found::Failed(reason), Round::Apart) => Verdict::Inconclusive(reason),
         };
         Ok(cell(verdict, ratio, replays))
     }
@@ -313,7 +313,7 @@ impl Crew<'_> {
             replays += 1;
             let _inside = match round {
                 Round::Together => self.many.enter(|| self.gauge.bears_more()),
-                Round::WithFew | Round::Alone => self.few.enter(|| self.gauge.lateness().is_zero()),
+                Round::WithFew | Round::Apart => self.few.enter(|| self.gauge.lateness().is_zero()),
             };
             match replay(&plan, scenario, target) {
                 Ok(None) => return Replayed { found: Found::Agrees, ratio: Some(plan.ratio), replays },
