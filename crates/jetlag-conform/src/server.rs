@@ -43,13 +43,13 @@ pub struct ServerOptions {
 }
 
 impl Default for ServerOptions {
-    /// A free port, nothing configured, ten seconds for a start and for a stop.
+    /// A free port, nothing configured, half a minute for a start, as there may be hundreds at once, and ten seconds for a stop.
     fn default() -> ServerOptions {
         ServerOptions {
             port: None,
             config: String::new(),
             connect: ConnectOptions { name: Some("jetlag".to_owned()), ..ConnectOptions::default() },
-            start_timeout: Duration::from_secs(10),
+            start_timeout: Duration::from_secs(30),
             stop_timeout: Duration::from_secs(10),
         }
     }
