@@ -29,6 +29,9 @@ pub(crate) const STARTED_BY: &str = "run by ";
 
 type Step = fn(&Context<'_>) -> anyhow::Result<Tally>;
 
+/// What holds requirements against scenarios, here and in the files for a CI.
+const MATRIX: &[&str] = &["matrix", "--check", "scenarios", "soak"];
+
 const STEPS: [(&str, Step); 13] = [
     ("fmt", |context| context.succeeds(&["fmt", "--all", "--check"], &[])),
     ("clippy", |context| context.succeeds(&["clippy", "--workspace", "--all-features", "--all-targets", "--", "-D", "warnings"], &[])),
@@ -38,7 +41,7 @@ const STEPS: [(&str, Step); 13] = [
     ("tidy", |context| Ok(Tally::one(tidy::check(context.workspace)? == 0))),
     ("review", check_review_map),
     ("run", run_scenarios),
-    ("matrix", |context| context.jetlag_succeeds(&["matrix", "--check", "scenarios", "soak"])),
+    ("matrix", |context| context.jetlag_succeeds(MATRIX)),
     ("determinism", |context| Ok(Tally { passed: determinism::check(context.workspace)?, ..Tally::default() })),
     ("examples", run_examples),
     ("conform", conform),
@@ -325,6 +328,17 @@ fn first_line(error: &anyhow::Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn both_files_for_a_ci_run_what_they_are_to_run() {
+        let files = [include_str!("../../.github/workflows/ci.yml"), include_str!("../../.gitlab-ci.yml")];
+        let matrix = format!("cargo run --release -- {}\n", MATRIX.join(" "));
+        for wanted in ["scripts/run_fault_injection_e2e_tests.sh\n", matrix.as_str(), ".ci/stability\n", ".ci/run", ".ci/nightly"] {
+            for file in files {
+                assert!(file.contains(wanted), "{wanted:?} is not in\n{file}");
+            }
+        }
+    }
 
     fn tally(passed: usize, failed: usize, skipped: usize) -> Tally {
         Tally { passed, failed, skipped, note: String::new() }
