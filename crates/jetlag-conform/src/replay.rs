@@ -100,13 +100,11 @@ pub(crate) fn replay_all<'t>(
     mut on_done: impl FnMut(usize, Done<'t>),
 ) {
     let crew = Crew::new(options);
-    let make = |number| {
-        let _making = crew.planners.enter(|| false);
-        task(number)
-    };
     let mut doubtful = Vec::new();
     let once = |number| {
-        let task = make(number);
+        let making = crew.planners.enter(|| false);
+        let task = task(number);
+        drop(making);
         let outcome = crew.task(&task, Round::Together);
         (number, task, outcome)
     };

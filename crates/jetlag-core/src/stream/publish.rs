@@ -93,10 +93,7 @@ impl Stream {
         }
         if self.interests_nobody(subject) {
             let seq = self.log.skip(cx.now.mono);
-            id.unwrap_or_default().clone_into(&mut self.last_id);
-            if let Some(id) = id {
-                self.dedup.remember_unwanted(id, seq, cx.now.wall);
-            }
+            self.remember(id, seq, false, cx);
             cx.note(Note::Stored { stream: self.name.clone(), seq, subject: subject.clone() });
             cx.note(Note::Removed { stream: self.name.clone(), seq, why: Removal::Interest });
             if cx.rules.has(Rule::RollupWithoutInterest) {
@@ -111,10 +108,7 @@ impl Stream {
         self.check_room(subject, message, rollup.is_some(), cx.rules)?;
 
         let seq = self.log.append(cx.now.mono, subject.clone(), message.headers.clone(), message.payload.clone(), cx.now.wall);
-        id.unwrap_or_default().clone_into(&mut self.last_id);
-        if let Some(id) = id {
-            self.dedup.remember(id, seq, cx.now.wall);
-        }
+        self.remember(id, seq, true, cx);
         cx.note(Note::Stored { stream: self.name.clone(), seq, subject: subject.clone() });
         self.enforce_limits(subject, cx);
         self.roll_up(rollup, subject, 1, cx);
@@ -125,6 +119,16 @@ impl Stream {
     fn check_size(&self, message: &Message) -> Result<(), ApiError> {
         let too_large = u64::try_from(self.config.max_msg_size).is_ok_and(|limit| message.size() > limit);
         if too_large { Err(ApiError::message_too_large()) } else { Ok(()) }
+    }
+
+    /// Remembers the id of a message that has got a sequence, and is stored if somebody wants it.
+    fn remember(&mut self, id: Option<&str>, seq: StreamSeq, is_wanted: bool, cx: &Context) {
+        id.unwrap_or_default().clone_into(&mut self.last_id);
+        match id {
+            Some(id) if is_wanted => self.dedup.remember(id, seq, cx.now.wall),
+            Some(id) => self.dedup.remember_unwanted(id, seq, cx.now.wall),
+            None => {}
+        }
     }
 
     fn check_expected_sequence(&self, subject: &str, message: &Message, rules: Rules) -> Result<(), ApiError> {
