@@ -28,8 +28,8 @@ pub use crate::smaller::smaller;
 const UNIT: Duration = Duration::from_secs(6);
 
 /// The words of the language that no program uses, with the reason. A test compares this with what is drawn. Besides words, a second member of
-/// a queue group is left out: which of them gets a message the server draws. So is a request for messages that comes twice at once: whether the
-/// second is there before the first one was served is nobody's choice. And a message that a limit takes from a consumer which then delivers another
+/// a queue group is left out: which of them gets a message the server draws. So are two requests for messages that fault rules have come at once:
+/// whether the second is there before the first one was served is nobody's choice. And a message that a limit takes from a consumer which then delivers another
 /// one for it; a listener that wants only so many, while more are on their way to it; and a client that comes back to several subscriptions and gets
 /// something at once: how many of them the server has read by then is nobody's choice.
 pub const LEFT_OUT: &[(&[&str], &str)] = &[

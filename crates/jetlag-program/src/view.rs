@@ -22,7 +22,7 @@ pub(crate) struct Instant {
     pub(crate) at: Time,
     /// How late a server may be with it.
     pub(crate) slack: Duration,
-    /// Two things of different kinds happen at once: which is first is a race.
+    /// Two things of different kinds happen at once, or two requests come at once: which is first is a race.
     pub(crate) mixed: bool,
 }
 
@@ -135,6 +135,9 @@ fn eviction_delivers(records: &[Record]) -> bool {
 fn future(records: &[Record], end: usize, updates: bool, unit: Duration) -> Vec<Instant> {
     let mut future: Vec<Instant> = Vec::new();
     let mut kinds: BTreeSet<&str> = BTreeSet::new();
+    // Of two requests that a rule has come at once, the second may be there before the first is served.
+    let held_up: BTreeSet<u64> = records.iter().filter(|record| is_held_up_request(record)).filter_map(|record| record.cause).collect();
+    let mut requests: BTreeSet<u64> = BTreeSet::new();
     for record in &records[end..] {
         let caused_now = record.cause.and_then(|n| usize::try_from(n).ok()).is_some_and(|n| records[n].at == record.at);
         let kind: &str = match (record.kind, &record.place) {
@@ -145,15 +148,22 @@ fn future(records: &[Record], end: usize, updates: bool, unit: Duration) -> Vec<
         };
         if future.last().is_none_or(|last| last.at != record.at) {
             kinds.clear();
+            requests.clear();
             future.push(Instant { at: record.at, slack: Duration::ZERO, mixed: false });
         }
         kinds.insert(kind);
+        requests.extend(record.cause.filter(|cause| held_up.contains(cause)));
         if let Some(last) = future.last_mut() {
             last.slack = last.slack.max(slack(kind, updates, unit));
-            last.mixed = kinds.len() > 1;
+            last.mixed = kinds.len() > 1 || requests.len() > 1;
         }
     }
     future
+}
+
+/// Whether a fault rule delays a request for messages.
+fn is_held_up_request(record: &Record) -> bool {
+    record.kind == Kind::Delayed && record.fields.text(Key::Crossing).is_some_and(|crossing| matches!(&**crossing, "pull" | "next"))
 }
 
 /// How much later than told a server may get to something, in the time of a program whose shortest wait is `unit`: generously what a replay
