@@ -444,6 +444,10 @@ rules! {
     ExpiryIsUse "expiry-is-use"
         [(2, 15, 0)..]
         "seen: not 2.14.6, 2.15.0";
+    /// A server that starts again knows the id of a stream's last message however old it is; before, only within the duplicate window.
+    LastIdOutlivesWindow "last-id-outlives-window"
+        [(2, 15, 0)..]
+        "seen: not 2.14.6, 2.15.0; not yet in the source of 2026-08-21";
     /// With `last_per_subject` messages are chosen by what is in the stream; before, each subject was asked for its newest message, which may not be
     /// found (see `newest-left-is-found`).
     LastPerSubjectLooksItself "last-per-subject-looks-itself"

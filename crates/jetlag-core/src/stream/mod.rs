@@ -73,7 +73,7 @@ impl Stream {
         }
     }
 
-    /// Comes back from disk: ids within the window are known again if their messages are still there.
+    /// Comes back from disk: ids within the window are known again if their messages are still there. Rules of `rebuildDedupe`.
     pub(crate) fn recover(stored: StoredStream, order: u64, cx: &mut Context) -> Stream {
         let mut stream = Stream::with_log(stored.config, order, stored.created, stored.log);
         stream.log.recount();
@@ -86,7 +86,7 @@ impl Stream {
             }
         }
         if let Some(entry) = stream.log.entry(stream.log.last_seq())
-            && cx.now.wall.since(entry.time) <= stream.config.duplicate_window
+            && (cx.rules.has(Rule::LastIdOutlivesWindow) || cx.now.wall.since(entry.time) <= stream.config.duplicate_window)
         {
             stream.last_id = entry.headers.as_ref().and_then(|headers| headers.get(publish::MSG_ID)).unwrap_or_default().to_owned();
         }
@@ -262,7 +262,7 @@ impl Stream {
         // Consumers that hear of each message count it off; those that hear of several at once count anew.
         let mut told = Vec::new();
         let mut counts_anew = !victims.is_empty();
-        if filters.is_empty() && !below_one && (below > 0 || keep == 0) {
+        if filters.is_empty() && !below_one && keep == 0 {
             // The stream begins where it was purged to, even beyond its end.
             let first = if below > 0 { StreamSeq(below) } else { self.log.last_seq().next() };
             let moves = !on_disk && cx.rules.has(Rule::MemoryCompactMovesFirst);
