@@ -40,11 +40,14 @@ pub enum CrossingKind {
     ApiReply,
     /// Down: any other message.
     Message,
+    /// Up: a client's attempt to make a connection, the first one too. Only a rule that asks for it by name is about it, besides partitions, which keep
+    /// a client away whatever they are asked.
+    Connect,
 }
 
 impl CrossingKind {
     /// All kinds.
-    pub const ALL: [CrossingKind; 16] = [
+    pub const ALL: [CrossingKind; 17] = [
         CrossingKind::Publish,
         CrossingKind::PubAck,
         CrossingKind::Pull,
@@ -61,6 +64,7 @@ impl CrossingKind {
         CrossingKind::Api,
         CrossingKind::ApiReply,
         CrossingKind::Message,
+        CrossingKind::Connect,
     ];
 
     /// The name in scenarios and traces.
@@ -82,6 +86,7 @@ impl CrossingKind {
             CrossingKind::Api => "api",
             CrossingKind::ApiReply => "api-reply",
             CrossingKind::Message => "message",
+            CrossingKind::Connect => "connect",
         }
     }
 
@@ -100,7 +105,8 @@ impl CrossingKind {
             | CrossingKind::InProgress
             | CrossingKind::Term
             | CrossingKind::Next
-            | CrossingKind::Api => Direction::Up,
+            | CrossingKind::Api
+            | CrossingKind::Connect => Direction::Up,
             CrossingKind::PubAck
             | CrossingKind::Delivery
             | CrossingKind::AckReply

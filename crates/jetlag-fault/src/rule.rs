@@ -27,7 +27,8 @@ impl Rule {
     /// Whether the rule is about this crossing, at whatever time.
     ///
     /// Besides what [`Rule::matcher`] asks for, a lost reply needs a sender that waits for one, an error needs a client that sends,
-    /// slowness needs a delivery, and a partition needs its direction.
+    /// slowness needs a delivery, and a partition needs its direction. Who means an attempt to connect says so; what a partition makes of one is
+    /// [`Rules::connects`](crate::Rules::connects) to say.
     pub fn is_about(&self, crossing: &Crossing<'_>) -> bool {
         let possible = match &self.effect {
             Effect::ReplyLost => crossing.answered && crossing.kind.reply().is_some(),
@@ -36,7 +37,12 @@ impl Rule {
             Effect::Partition(partition) => partition.cuts(crossing.direction()),
             _ => true,
         };
-        possible && self.matcher.matches(crossing)
+        possible && self.may_mean(crossing.kind) && self.matcher.matches(crossing)
+    }
+
+    /// Whether crossings of this kind are put to it at all: attempts to connect only where it asks for them.
+    pub(crate) fn may_mean(&self, kind: CrossingKind) -> bool {
+        kind != CrossingKind::Connect || self.matcher.kind == Some(CrossingKind::Connect)
     }
 
     /// How it cuts this client's link, if it is a partition of it.

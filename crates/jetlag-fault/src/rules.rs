@@ -235,7 +235,8 @@ impl Rules {
     pub fn evaluate(&mut self, now: Time, crossing: &Crossing<'_>) -> Verdict {
         let mut verdict = Verdict::default();
         for index in 0..self.entries.len() {
-            if !self.entries[index].cleared {
+            let entry = &self.entries[index];
+            if !entry.cleared && entry.rule.may_mean(crossing.kind) {
                 let base = self.base(&self.entries[index]);
                 self.entries[index].evaluate(self.seed, (now, self.crossings), base, crossing, &mut verdict);
             }
@@ -252,8 +253,9 @@ impl Rules {
         self.entries.iter().find(cut).map(|entry| &entry.rule.id)
     }
 
-    /// The rule that keeps this client from making a connection at `now`: a connection takes both directions. Counts as an evaluation of
-    /// all partitions of this client, and as a hit of the first that cuts.
+    /// The partition that keeps this client from making a connection at `now`: a connection takes both directions. Counts as an evaluation of
+    /// all partitions of this client, and as a hit of the first that cuts. What other rules say of it is for [`Rules::evaluate`], as of anything
+    /// that crosses.
     pub fn connects(&mut self, now: Time, client: &str) -> Option<RuleId> {
         let cut = self.entries.iter().position(|entry| self.cuts(entry, now, client, |_| true));
         let about = |entry: &&mut Entry| !entry.cleared && entry.rule.partition_of(client).is_some();

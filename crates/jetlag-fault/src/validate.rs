@@ -160,6 +160,11 @@ pub enum RuleError {
     /// A slow handler of what is not handled.
     #[error("the rule can never match: slow is about handling deliveries, not about {0}")]
     NotHandled(CrossingKind),
+    /// Something that can not be done to an attempt to connect.
+    #[error(
+        "the rule can never match: a connection is made or not, which {0} says nothing about; use error, drop, disconnect, crash or a partition"
+    )]
+    NotOfConnecting(&'static str),
     /// A partition for some of the traffic.
     #[error("a partition cuts everything on a link, so it can not ask for {0}; use drop, or match by client alone")]
     PartialPartition(Attribute),
@@ -229,7 +234,10 @@ impl Rule {
     fn judge_effect(&self, found: &mut Vec<RuleError>) {
         // What the effect says of the kind, where one is asked for.
         let kind = |bad: fn(&CrossingKind) -> bool, error: fn(CrossingKind) -> RuleError| self.matcher.kind.filter(bad).map(error);
+        let connecting = self.matcher.kind == Some(CrossingKind::Connect);
         match &self.effect {
+            Effect::Delay { .. } | Effect::Ramp { .. } if connecting => found.push(RuleError::NotOfConnecting("delay")),
+            Effect::Duplicate { .. } if connecting => found.push(RuleError::NotOfConnecting("duplicate")),
             Effect::Delay { min, max } if max < min => found.push(RuleError::BadRange { min: *min, max: *max }),
             Effect::Delay { min, .. } if min.is_negative() => found.push(RuleError::Negative { what: "by", value: *min }),
             Effect::Delay { max, .. } => found.extend(not_positive("by", *max)),
@@ -303,9 +311,13 @@ impl CrossingKind {
         );
         match attribute {
             Attribute::Kind => true,
-            Attribute::Stream => !matches!(self, CrossingKind::Publish | CrossingKind::ApiReply | CrossingKind::Message),
+            Attribute::Stream => {
+                !matches!(self, CrossingKind::Publish | CrossingKind::ApiReply | CrossingKind::Message | CrossingKind::Connect)
+            }
             Attribute::Consumer => self != CrossingKind::PubAck && self.carries(Attribute::Stream),
-            Attribute::Subject => !matches!(self, CrossingKind::Pull | CrossingKind::Status | CrossingKind::Heartbeat),
+            Attribute::Subject => {
+                !matches!(self, CrossingKind::Pull | CrossingKind::Status | CrossingKind::Heartbeat | CrossingKind::Connect)
+            }
             Attribute::StreamSeq => of_a_delivery || matches!(self, CrossingKind::PubAck | CrossingKind::Advisory),
             Attribute::DeliveryCount => of_a_delivery,
             Attribute::Header => of_a_delivery || matches!(self, CrossingKind::Publish | CrossingKind::Message),

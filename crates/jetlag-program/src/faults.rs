@@ -3,7 +3,7 @@
 use crate::drawer::Drawer;
 
 /// Kinds of crossings, each with how often it is chosen.
-const KINDS: [(&str, usize); 16] = [
+const KINDS: [(&str, usize); 17] = [
     ("publish", 4),
     ("pub-ack", 3),
     ("pull", 6),
@@ -20,6 +20,7 @@ const KINDS: [(&str, usize); 16] = [
     ("api", 1),
     ("api-reply", 1),
     ("message", 1),
+    ("connect", 2),
 ];
 
 /// Effects, each with how often it is chosen.
@@ -73,19 +74,23 @@ pub(crate) fn fault(drawer: &mut Drawer) -> Option<String> {
         }
         _ => {}
     }
+    let mut connects = false;
     if effect != "slow" {
         // Whether the answer to what a client sent last still reaches it is a race.
         let comes_down = ["pub-ack", "delivery", "ack-reply", "status", "heartbeat", "advisory", "api-reply", "message"];
         let fits = |kind: &str| match effect {
-            "disconnect" | "crash" => comes_down.contains(&kind),
+            // A connection is made or not.
+            "delay" | "reply-lost" if kind == "connect" => false,
+            "disconnect" | "crash" => comes_down.contains(&kind) || kind == "connect",
             // So is whether the second of two requests is there before the first one was served.
-            "duplicate" => !matches!(kind, "pull" | "next"),
+            "duplicate" => !matches!(kind, "pull" | "next" | "connect"),
             _ => true,
         };
         let kind = KINDS[drawer.chance.weighted(&KINDS.map(|(kind, weight)| if fits(kind) { weight } else { 0 }))].0;
         line.push_str(&format!(" kind={kind}"));
+        connects = kind == "connect";
     }
-    matches(drawer, &mut line);
+    matches(drawer, &mut line, connects);
     events(drawer, &mut line);
     match drawer.chance.below(13) {
         0 | 1 => {}
@@ -105,10 +110,14 @@ pub(crate) fn fault(drawer: &mut Drawer) -> Option<String> {
     Some(line)
 }
 
-fn matches(drawer: &mut Drawer, line: &mut String) {
+/// What it asks for; of who connects nothing is known but who it is.
+fn matches(drawer: &mut Drawer, line: &mut String, connects: bool) {
     let of = "fault";
     if let Some(client) = some_client(drawer) {
         drawer.option(line, of, "client", 25, |_| client);
+    }
+    if connects {
+        return;
     }
     drawer.option(line, of, "stream", 25, |_| "S".to_owned());
     drawer.option(line, of, "consumer", 15, |d| d.chance.pick(&["C", "C", "D"]).to_owned());

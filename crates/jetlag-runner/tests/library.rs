@@ -1,5 +1,5 @@
 //! The scenario library, played as every version of the server that it is about: the whole test of the core. Mutants of the core are judged by
-//! this target alone (`cargo xtask mutants`), so nothing else belongs here.
+//! this target and by `storage.rs` alone (`cargo xtask mutants`), so nothing else belongs here.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};

@@ -14,7 +14,7 @@ use crate::config::{Clock, ServerConfig};
 use crate::control::{FaultWait, report};
 use crate::error::ServerError;
 use crate::ledger::{Ledger, TraceFile, trace_path};
-use crate::namespace::{Namespace, Sending};
+use crate::namespace::{Admission, Namespace, Sending};
 use crate::operation::{Operation, Progress};
 use crate::store::{NamespaceStore, Store};
 
@@ -31,6 +31,8 @@ enum Standing {
     New,
     /// It belongs to a namespace.
     In { namespace: Arc<str>, may_control: bool },
+    /// What it said of itself got lost, and nobody hears what it says: until it gives up.
+    Unheard,
     /// It is over: what is outbound is written, then the socket is closed.
     Over,
 }
@@ -281,7 +283,7 @@ impl Broker {
         let Some(state) = self.conns.get_mut(&conn) else { return };
         let mut next = None;
         match (&state.standing, interval) {
-            (Standing::Over, _) => {}
+            (Standing::Over | Standing::Unheard, _) => {}
             (Standing::New, _) if must_present => state.wire.refuse(Refusal::AuthenticationTimeout),
             (_, None) => {}
             (_, Some(interval)) if state.heard + interval > self.at => next = Some(state.heard + interval),
@@ -315,7 +317,8 @@ impl Broker {
         state.heard = at;
         state.wire.feed(bytes);
         // Who is turned away gets no answer to what it has already sent, not even a PONG.
-        let next = |broker: &mut Broker| broker.conns.get_mut(&conn).filter(|state| !matches!(state.standing, Standing::Over))?.wire.poll();
+        let is_heard = |state: &&mut Conn| !matches!(state.standing, Standing::Over | Standing::Unheard);
+        let next = |broker: &mut Broker| broker.conns.get_mut(&conn).filter(is_heard)?.wire.poll();
         while let Some(asked) = next(self) {
             self.asked(conn, asked);
         }
@@ -396,7 +399,7 @@ impl Broker {
     fn asked(&mut self, conn: ConnId, asked: Asked) {
         let Some(state) = self.conns.get(&conn) else { return };
         let (namespace, may_control) = match (&state.standing, &asked) {
-            (Standing::Over, _) => return,
+            (Standing::Over | Standing::Unheard, _) => return,
             // Whoever presents itself again leaves, and comes in anew.
             (Standing::In { .. }, Asked::Connect) => {
                 self.over(conn);
@@ -453,11 +456,15 @@ impl Broker {
         let connect = ConnectOptions { echo: options.echo, headers: options.headers, no_responders: options.no_responders };
         self.place(&namespace);
         self.catch_up(&namespace);
-        let connected = self.place(&namespace).namespace.connect(conn, name, connect);
-        let admitted = matches!(connected, Ok(true));
-        self.note(connected);
+        let admission = self.place(&namespace).namespace.connect(conn, name, connect);
+        let standing = match &admission {
+            Ok(Admission::In) => Standing::In { namespace: namespace.clone(), may_control },
+            Ok(Admission::Unheard) => Standing::Unheard,
+            Ok(Admission::Refused) | Err(_) => Standing::Over,
+        };
+        self.note(admission);
         if let Some(state) = self.conns.get_mut(&conn) {
-            state.standing = if admitted { Standing::In { namespace: namespace.clone(), may_control } } else { Standing::Over };
+            state.standing = standing;
         }
         self.collect(&namespace);
     }

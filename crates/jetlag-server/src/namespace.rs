@@ -29,6 +29,17 @@ pub(crate) enum Sending {
     Close { conn: ConnId },
 }
 
+/// What becomes of a client that presents itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Admission {
+    /// It is in.
+    In,
+    /// It is turned away.
+    Refused,
+    /// What it said got lost: nobody answers.
+    Unheard,
+}
+
 /// A connection of this namespace.
 #[derive(Debug)]
 struct Link {
@@ -190,20 +201,35 @@ impl Namespace {
     // Clients
 
     /// A client presents itself. Refused while the server is down, the client's link is cut, or a rule keeps it away.
-    pub(crate) fn connect(&mut self, conn: ConnId, name: Arc<str>, options: ConnectOptions) -> Result<bool, ServerError> {
+    pub(crate) fn connect(&mut self, conn: ConnId, name: Arc<str>, options: ConnectOptions) -> Result<Admission, ServerError> {
         let now = self.now();
         let cut = self.rules.connects(now, &name).is_some();
         if cut || self.down_until.is_some() || self.away.get(&name).is_some_and(|until| *until > now) {
-            return Ok(false);
+            return Ok(Admission::Refused);
         }
         self.away.remove(&name);
         self.set_cause(None);
-        let n = self.ledger.push_with(None, || Record::new(now, Place::client(name.clone()), Kind::Connected));
+        let peer = Observed::new(name.clone());
+        let about = Description::connect(&peer);
+        let verdict = if self.has_rules { self.rules.evaluate(now, &about.crossing(&[])) } else { Verdict::default() };
+        self.record_hits(&about, &verdict);
+        let (answer, kind, rule) = match &verdict.fate {
+            Fate::Pass => (Admission::In, Kind::Connected, None),
+            Fate::Drop(rule) => (Admission::Unheard, Kind::Lost, Some(rule)),
+            Fate::Error(rule, _) => (Admission::Refused, Kind::Failed, Some(rule)),
+        };
+        if let Some(rule) = rule {
+            self.push(about.record(now, kind).by_rule(rule.clone()));
+            self.act_on(conn, verdict.actions)?;
+            return Ok(answer);
+        }
+        let n = self.ledger.push_with(None, || Record::new(now, Place::client(name), kind));
         self.set_cause(n);
-        self.links.insert(conn, Link { peer: Observed::new(name), lost_replies: BTreeMap::new() });
+        self.links.insert(conn, Link { peer, lost_replies: BTreeMap::new() });
         self.server.input(Input::Connect { conn, options })?;
         self.drain()?;
-        Ok(true)
+        self.act_on(conn, verdict.actions)?;
+        Ok(answer)
     }
 
     /// A client's connection is gone, by its own doing.

@@ -111,6 +111,11 @@ impl Description {
         Description { headers: message.headers.clone(), content: Some(message.payload.clone()), ..self }
     }
 
+    /// A client's attempt to make a connection.
+    pub fn connect(client: &dyn Peer) -> Description {
+        Description::new(CrossingKind::Connect, client)
+    }
+
     /// A message that a client sends.
     pub fn up(client: &dyn Peer, message: &Message) -> Description {
         let reply = message.reply.as_ref().map(Address::text);

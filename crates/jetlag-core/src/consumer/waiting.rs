@@ -150,7 +150,7 @@ impl Consumer {
     }
 
     fn is_full(&self) -> bool {
-        usize::try_from(self.config.max_waiting).is_ok_and(|max| max > 0 && self.waiting.len() >= max)
+        usize::try_from(self.config.max_waiting).is_ok_and(|max| self.waiting.len() >= max)
     }
 
     /// Chooses the request that gets a message of `size` bytes, and books it. Requests take turns, a message each.

@@ -109,7 +109,7 @@ impl Stream {
     }
 }
 
-/// A limit of zero or below is none.
+/// A limit below zero is none; there is none of zero.
 fn limit(value: i64) -> Option<u64> {
-    u64::try_from(value).ok().filter(|limit| *limit > 0)
+    u64::try_from(value).ok()
 }

@@ -226,7 +226,7 @@ fn at(error: &RuleError, args: &Args<'_, '_>) -> Option<Span> {
         RuleError::BadProbability(_) => "probability",
         RuleError::BadRange { .. } => "by",
         RuleError::NoCopies => "copies",
-        RuleError::NoReply(_) | RuleError::NotSentByClient(_) | RuleError::NotHandled(_) => "kind",
+        RuleError::NoReply(_) | RuleError::NotSentByClient(_) | RuleError::NotHandled(_) | RuleError::NotOfConnecting(_) => "kind",
         RuleError::CountedPartition => {
             return ["first", "nth", "burst", "ratio", "probability"].into_iter().find_map(|key| args.taken(key));
         }

@@ -113,7 +113,7 @@ impl<B: Backend> World<B> {
     }
 
     /// Records each rule that acted, and what it did where a client could see it. What does not pass is recorded by the caller.
-    fn record_hits(&mut self, about: &Description, verdict: &Verdict) {
+    pub(super) fn record_hits(&mut self, about: &Description, verdict: &Verdict) {
         if verdict.hits.is_empty() {
             return;
         }

@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jetlag_core::Input;
-use jetlag_fault::{Action, RuleId};
+use jetlag_fault::{Action, Fate, RuleId};
 use jetlag_model::{ConnId, Duration};
-use jetlag_trace::Kind;
+use jetlag_trace::{Key, Kind};
 
 use super::{Connection, Item, Member, World};
 use crate::client::Client;
+use crate::crossing::Description;
 use crate::schedule::Rank;
 use crate::{Backend, ClientOptions, WorldError};
 
@@ -41,10 +42,46 @@ impl<B: Backend> World<B> {
             confirmations: BTreeMap::new(),
         });
         self.names.insert(name, member);
-        if self.down_until.is_none() {
+        if self.down_until.is_none()
+            && let Some(then) = self.let_in(member)?
+        {
             self.open(member)?;
+            self.act_once_answered(member, then)?;
         }
         Ok(member)
+    }
+
+    /// Asks the rules about a client's attempt to connect: what they want done once it stands, if they let it in. If not, the client tries again
+    /// later, unless it does not connect again by itself. Clients that are no news are nobody's to keep away.
+    fn let_in(&mut self, member: usize) -> Result<Option<Vec<(RuleId, Action)>>, WorldError> {
+        if self.members[member].quiet {
+            return Ok(Some(Vec::new()));
+        }
+        let now = self.now();
+        let about = Description::connect(&self.members[member].client);
+        let verdict = self.rules.evaluate(now, &about.crossing(&[]));
+        self.record_hits(&about, &verdict);
+        let refusal = match verdict.fate {
+            Fate::Pass => return Ok(Some(verdict.actions)),
+            Fate::Drop(rule) => about.record(now, Kind::Lost).by_rule(rule),
+            Fate::Error(rule, text) => about.record(now, Kind::Failed).with(Key::Description, text).by_rule(rule),
+        };
+        self.push(refusal);
+        if self.members[member].client.options().reconnect {
+            self.connect_later(member)?;
+        } else {
+            self.members[member].connection = Connection::Closed;
+        }
+        // What does not stand can not break.
+        let then = verdict.actions.into_iter().filter(|(_, action)| !matches!(action, Action::Disconnect { .. })).collect();
+        self.act_on(member, then)?;
+        Ok(None)
+    }
+
+    /// An attempt to connect has failed: the client tries again.
+    fn connect_later(&mut self, member: usize) -> Result<(), WorldError> {
+        self.schedule(self.now() + RECONNECT_WAIT, Rank::Reconnect, Item::Reconnect { member });
+        self.connection_changed(member, crate::ConnectionChange::AttemptFailed)
     }
 
     /// Gives a client a connection, and sends what it has subscribed to.
@@ -60,23 +97,24 @@ impl<B: Backend> World<B> {
         self.send(member, frames).map(|_| ())
     }
 
-    /// A client that waits for a connection gets one, unless its link is cut: then it tries again later.
+    /// A client that waits for a connection gets one, unless its link is cut or a rule is against it: then it tries again later.
     pub(super) fn try_connect(&mut self, member: usize) -> Result<(), WorldError> {
         if self.members[member].connection != Connection::Waiting || self.down_until.is_some() {
             return Ok(());
         }
         let now = self.now();
         if self.rules.connects(now, self.members[member].client.name()).is_some() {
-            self.schedule(now + RECONNECT_WAIT, Rank::Reconnect, Item::Reconnect { member });
-            return self.connection_changed(member, crate::ConnectionChange::AttemptFailed);
+            return self.connect_later(member);
         }
+        let Some(then) = self.let_in(member)? else { return Ok(()) };
         if !self.members[member].quiet {
             let record = self.client_record(member, Kind::Connected);
             self.push_as_cause(record);
         }
         self.open(member)?;
         self.connection_changed(member, crate::ConnectionChange::Up)?;
-        self.workers_of(member).into_iter().try_for_each(|worker| self.work(worker))
+        self.workers_of(member).into_iter().try_for_each(|worker| self.work(worker))?;
+        self.act_once_answered(member, then)
     }
 
     /// A client's connection is gone, and all that was under way on it.
