@@ -378,6 +378,22 @@ fn an_event_and_its_rule_on_one_crossing() {
     assert_eq!(hits(&mut rules), "", "a rule that comes back has not acted yet");
 }
 
+/// Attempts to connect are put to those rules alone that ask for them.
+#[test]
+fn who_means_an_attempt_to_connect_says_so() {
+    let mut rules = Rules::new(1);
+    let kind = Some(CrossingKind::Connect);
+    let refusal = rule("refused", Match { kind, ..Match::default() }, When::default(), Effect::Error("no".into()));
+    rules.add(at(0), rule("everything", Match::default(), When::default(), Effect::Drop)).unwrap();
+    rules.add(at(0), rule("cut", Match::default(), When::default(), Effect::Partition(Partition::Both))).unwrap();
+    rules.add(at(0), refusal).unwrap();
+    let connect = Crossing::new(CrossingKind::Connect, "w1");
+    assert_eq!(rules.evaluate(at(1), &connect).fate, Fate::Error("refused".into(), "no".into()));
+    assert_eq!(rules.evaluate(at(1), &connect).fate, Fate::Pass, "once unless told otherwise");
+    let counts: Vec<_> = rules.reports().map(|report| (report.evaluated, report.matched, report.hits)).collect();
+    assert_eq!(counts, [(0, 0, 0), (0, 0, 0), (2, 2, 1)]);
+}
+
 /// A connection that is refused is something a partition did.
 #[test]
 fn a_partition_keeps_its_client_from_connecting() {

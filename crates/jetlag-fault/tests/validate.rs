@@ -59,6 +59,22 @@ fn contradictions() {
             matching(Match { delivery_count: Some(1.into()), ..kind(K::Status) }),
             "the rule can never match: status has no delivery-count; leave out one of the two",
         ),
+        (
+            matching(Match { stream: Some("S".into()), ..kind(K::Connect) }),
+            "the rule can never match: connect has no stream; leave out one of the two",
+        ),
+        (
+            matching(Match { subject: Some(Subject::new("a").unwrap()), ..kind(K::Connect) }),
+            "the rule can never match: connect has no subject; leave out one of the two",
+        ),
+        (
+            of_kind(K::Connect, Effect::Delay { min: secs(1), max: secs(1) }),
+            "the rule can never match: a connection is made or not, which delay says nothing about; use error, drop, disconnect, crash or a partition",
+        ),
+        (
+            of_kind(K::Connect, Effect::Duplicate { copies: 1 }),
+            "the rule can never match: a connection is made or not, which duplicate says nothing about; use error, drop, disconnect, crash or a partition",
+        ),
         (when(occurrence(Occurrence::First(0))), "the rule can never match: it would act no times"),
         (when(occurrence(Occurrence::Nth(vec![0]))), "the rule can never match: matches are counted from 1"),
         (
@@ -162,6 +178,7 @@ fn what_kinds_have() {
         use CrossingKind as K;
         let has: &[Attribute] = match kind {
             K::Publish | K::Message => &[A::Subject, A::Header, A::Payload, A::PayloadContains],
+            K::Connect => &[],
             K::ApiReply => &[A::Subject, A::Payload, A::PayloadContains],
             K::Pull | K::Status | K::Heartbeat => &[A::Stream, A::Consumer],
             K::Api => &[A::Stream, A::Consumer, A::Subject, A::Payload, A::PayloadContains],

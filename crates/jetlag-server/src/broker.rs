@@ -457,15 +457,17 @@ impl Broker {
         self.place(&namespace);
         self.catch_up(&namespace);
         let admission = self.place(&namespace).namespace.connect(conn, name, connect);
-        let standing = match &admission {
-            Ok(Admission::In) => Standing::In { namespace: namespace.clone(), may_control },
-            Ok(Admission::Unheard) => Standing::Unheard,
-            Ok(Admission::Refused) | Err(_) => Standing::Over,
-        };
-        self.note(admission);
         if let Some(state) = self.conns.get_mut(&conn) {
-            state.standing = standing;
+            if let Ok(Admission::Refused(Some(text))) = &admission {
+                state.wire.turn_away(text);
+            }
+            state.standing = match &admission {
+                Ok(Admission::In) => Standing::In { namespace: namespace.clone(), may_control },
+                Ok(Admission::Unheard) => Standing::Unheard,
+                Ok(Admission::Refused(_)) | Err(_) => Standing::Over,
+            };
         }
+        self.note(admission);
         self.collect(&namespace);
     }
 

@@ -24,7 +24,9 @@ pub enum ServerError {
     #[error(transparent)]
     Rule(#[from] RuleError),
     /// A fault rule about what goes on inside a client.
-    #[error("rule {0} acts inside a client (error, slow), which a server can not do to a real one; drop, delay or disconnect instead")]
+    #[error(
+        "rule {0} acts inside a client (slow, and error but for kind=connect), which a server can not do to a real one; drop, delay or disconnect instead"
+    )]
     NotForRealClients(RuleId),
     /// The server is down already.
     #[error("the server is down")]

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use jetlag_core::{ConnectOptions, Input, LostTail, Output};
-use jetlag_fault::{Action, Direction, Effect, Fate, Report, Rule, RuleId, Rules, Verdict};
+use jetlag_fault::{Action, CrossingKind, Direction, Effect, Fate, Report, Rule, RuleId, Rules, Verdict};
 use jetlag_model::{ConnId, Duration, Message, Sid, Time, WallTime};
 use jetlag_sim::{
     Backend, Description, Frame, Peer, Rank, Received, Request, RequestId, Schedule, Simulated, arrival, deadline_record, lost_tail,
@@ -30,12 +30,12 @@ pub(crate) enum Sending {
 }
 
 /// What becomes of a client that presents itself.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Admission {
     /// It is in.
     In,
-    /// It is turned away.
-    Refused,
+    /// It is turned away, in these words if there are any.
+    Refused(Option<Arc<str>>),
     /// What it said got lost: nobody answers.
     Unheard,
 }
@@ -205,7 +205,7 @@ impl Namespace {
         let now = self.now();
         let cut = self.rules.connects(now, &name).is_some();
         if cut || self.down_until.is_some() || self.away.get(&name).is_some_and(|until| *until > now) {
-            return Ok(Admission::Refused);
+            return Ok(Admission::Refused(None));
         }
         self.away.remove(&name);
         self.set_cause(None);
@@ -216,10 +216,14 @@ impl Namespace {
         let (answer, kind, rule) = match &verdict.fate {
             Fate::Pass => (Admission::In, Kind::Connected, None),
             Fate::Drop(rule) => (Admission::Unheard, Kind::Lost, Some(rule)),
-            Fate::Error(rule, _) => (Admission::Refused, Kind::Failed, Some(rule)),
+            Fate::Error(rule, text) => (Admission::Refused(Some(text.clone())), Kind::Failed, Some(rule)),
         };
         if let Some(rule) = rule {
-            self.push(about.record(now, kind).by_rule(rule.clone()));
+            let mut refused = about.record(now, kind).by_rule(rule.clone());
+            if let Admission::Refused(Some(text)) = &answer {
+                refused.fields.set(Key::Description, text);
+            }
+            self.push(refused);
             self.act_on(conn, verdict.actions)?;
             return Ok(answer);
         }
@@ -521,7 +525,13 @@ impl Namespace {
 
     /// Adds a fault rule from now on.
     pub(crate) fn add_rule(&mut self, rule: Rule) -> Result<(), ServerError> {
-        if let Effect::Error(_) | Effect::Slow { .. } = rule.effect {
+        let is_inside = match rule.effect {
+            // Whom it turns away the server decides.
+            Effect::Error(_) => rule.matcher.kind != Some(CrossingKind::Connect),
+            Effect::Slow { .. } => true,
+            _ => false,
+        };
+        if is_inside {
             return Err(ServerError::NotForRealClients(rule.id));
         }
         self.rules.add(self.server.now(), rule)?;

@@ -88,6 +88,8 @@ impl Refusal {
 pub enum Closed {
     /// The server sent it away.
     Refused(Refusal),
+    /// It was sent away in words that are no server's own.
+    TurnedAway,
     /// What it sent is no protocol.
     Protocol(WireError),
     /// It reads too slowly. What was waiting is not written any more, and nothing is said.
@@ -267,6 +269,14 @@ impl ServerConnection {
         if self.closed.is_none() {
             self.error(refusal.text());
             self.close(Closed::Refused(refusal));
+        }
+    }
+
+    /// Sends the client away in any words; control characters in them are spaces, for they end a line.
+    pub fn turn_away(&mut self, text: &str) {
+        if self.closed.is_none() {
+            self.error(&text.replace(char::is_control, " "));
+            self.close(Closed::TurnedAway);
         }
     }
 

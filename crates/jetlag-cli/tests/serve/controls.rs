@@ -1,5 +1,7 @@
 //! The `$JETLAG` controls, over a socket.
 
+use std::time::Duration;
+
 use serde_json::json;
 
 use crate::process::{Client, Serve, TOKEN};
@@ -55,6 +57,31 @@ fn waiting_for_a_fault_ends_when_it_has_acted_so_often() {
     for wrong in ["fault bad drop kind=nothing", "publish a", "fault slow slow 1s"] {
         assert_eq!(client.control("FAULT.ADD", wrong)["error"]["code"], 400, "{wrong}");
     }
+}
+
+/// Rules about attempts to connect: a client hears the words, or nothing, or loses what it has just got.
+#[test]
+fn a_rule_says_who_may_connect() {
+    let serve = manual();
+    let mut client = serve.client("");
+    let rules = "fault full error \"maximum connections exceeded\" kind=connect client=w1 first=2\nfault unheard drop kind=connect client=w2\n\
+                 fault broken disconnect kind=connect client=w3";
+    assert_eq!(client.control("FAULT.ADD", rules), json!({"added": ["full", "unheard", "broken"]}));
+    let connect = |name: &str| serve.connecting(&format!(r#"{{"verbose":false,"name":"{name}"}}"#));
+    for _ in 0..2 {
+        let mut refused = connect("w1");
+        assert_eq!((refused.line().as_deref(), refused.line()), (Some("-ERR 'maximum connections exceeded'"), None));
+    }
+    assert_eq!(connect("w1").line().as_deref(), Some("PONG"), "the third is let in");
+    let mut unheard = connect("w2");
+    assert_eq!(client.control("FAULT.WAIT", "unheard")["hits"], 1);
+    assert!(!unheard.says_something_within(Duration::from_millis(200)), "nobody answers");
+    assert_eq!(connect("w2").line().as_deref(), Some("PONG"));
+    assert_eq!(connect("w3").line(), None, "it breaks");
+    assert_eq!(connect("w3").line().as_deref(), Some("PONG"));
+    let lines: Vec<String> = ["full", "unheard", "broken"].map(|rule| client.control("FAULT.WAIT", rule)["hits"].to_string()).to_vec();
+    assert_eq!(lines, ["2", "1", "1"]);
+    assert_eq!(client.control("FAULT.ADD", "fault bad error \"no\" kind=ack")["error"]["code"], 400);
 }
 
 #[test]

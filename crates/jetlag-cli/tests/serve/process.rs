@@ -59,9 +59,16 @@ impl Serve {
         self.client_with(&format!(r#"{{"user":"{user}","pass":"{TOKEN}","verbose":false,"headers":true,"no_responders":true}}"#))
     }
 
-    pub(crate) fn client_with(&self, connect: &str) -> Client {
+    /// A client that has presented itself, and has read INFO but not what it is answered.
+    pub(crate) fn connecting(&self, connect: &str) -> Client {
         let mut client = Client { reader: BufReader::new(self.socket()), next: 0 };
+        assert!(client.line().is_some_and(|line| line.starts_with("INFO ")));
         client.send(&format!("CONNECT {connect}\r\nPING\r\n"));
+        client
+    }
+
+    pub(crate) fn client_with(&self, connect: &str) -> Client {
+        let mut client = self.connecting(connect);
         loop {
             let line = client.line().expect("it answers");
             assert!(!line.starts_with("-ERR"), "{line}");
@@ -134,6 +141,14 @@ impl Client {
         let mut line = String::new();
         let count = self.reader.read_line(&mut line).expect("it says something in time");
         (count > 0).then(|| line.trim_end().to_owned())
+    }
+
+    /// Whether a line, or the end, comes within this time.
+    pub(crate) fn says_something_within(&mut self, time: Duration) -> bool {
+        self.reader.get_ref().set_read_timeout(Some(time)).expect("a time-out can be set");
+        let came = self.reader.fill_buf().is_ok();
+        self.reader.get_ref().set_read_timeout(Some(PATIENCE)).expect("a time-out can be set");
+        came
     }
 
     /// The next message, PINGs before it answered; `None` when the server closed the connection.

@@ -311,7 +311,9 @@ fn fault() -> BoxedStrategy<FaultSpec> {
                         Attribute::Payload => matcher.payload = None,
                         Attribute::PayloadContains => matcher.payload_contains = None,
                     },
-                    RuleError::NoReply(_) | RuleError::NotSentByClient(_) | RuleError::NotHandled(_) => matcher.kind = None,
+                    RuleError::NoReply(_) | RuleError::NotSentByClient(_) | RuleError::NotHandled(_) | RuleError::NotOfConnecting(_) => {
+                        matcher.kind = None;
+                    }
                     RuleError::CountedPartition => (when.occurrence, when.probability) = (None, None),
                     other => panic!("{other}: {rule:?}"),
                 }
