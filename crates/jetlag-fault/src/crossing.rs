@@ -40,8 +40,8 @@ pub enum CrossingKind {
     ApiReply,
     /// Down: any other message.
     Message,
-    /// Up: a client's attempt to make a connection, the first one too. Only a rule that asks for it by name is about it, besides partitions, which keep
-    /// a client away whatever they are asked.
+    /// Up: a client's attempt to make a connection, the first one too. Only a rule that asks for it by name is about it; what partitions make of it is
+    /// for [`Rules::connects`](crate::Rules::connects) to say.
     Connect,
 }
 

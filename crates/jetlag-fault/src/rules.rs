@@ -237,7 +237,7 @@ impl Rules {
         for index in 0..self.entries.len() {
             let entry = &self.entries[index];
             if !entry.cleared && entry.rule.may_mean(crossing.kind) {
-                let base = self.base(&self.entries[index]);
+                let base = self.base(entry);
                 self.entries[index].evaluate(self.seed, (now, self.crossings), base, crossing, &mut verdict);
             }
         }

@@ -14,7 +14,7 @@ use crate::crossing::Description;
 use crate::schedule::Rank;
 use crate::{Backend, ClientOptions, WorldError};
 
-/// How long a client waits between two attempts to connect through a cut link: what NATS clients do.
+/// How long a client waits between two attempts to connect: what NATS clients do.
 const RECONNECT_WAIT: Duration = Duration::from_secs(2);
 
 impl<B: Backend> World<B> {
@@ -61,13 +61,15 @@ impl<B: Backend> World<B> {
         let about = Description::connect(&self.members[member].client);
         let verdict = self.rules.evaluate(now, &about.crossing(&[]));
         self.record_hits(&about, &verdict);
+        let returns = self.members[member].client.options().reconnect;
         let refusal = match verdict.fate {
+            Fate::Pass if returns => return Ok(Some(verdict.actions.into_iter().map(paced).collect())),
             Fate::Pass => return Ok(Some(verdict.actions)),
             Fate::Drop(rule) => about.record(now, Kind::Lost).by_rule(rule),
             Fate::Error(rule, text) => about.record(now, Kind::Failed).with(Key::Description, text).by_rule(rule),
         };
         self.push(refusal);
-        if self.members[member].client.options().reconnect {
+        if returns {
             self.connect_later(member)?;
         } else {
             self.members[member].connection = Connection::Closed;
@@ -207,6 +209,14 @@ impl<B: Backend> World<B> {
     /// The workers that are, or were, this client's, in order of creation.
     pub(super) fn workers_of(&self, member: usize) -> Vec<usize> {
         (0..self.workers.len()).filter(|worker| self.workers[*worker].client == member).collect()
+    }
+}
+
+/// Who has just tried to connect waits before it tries again, though the connection stood for a moment.
+fn paced((rule, action): (RuleId, Action)) -> (RuleId, Action) {
+    match action {
+        Action::Disconnect { reconnect: None } => (rule, Action::Disconnect { reconnect: Some(RECONNECT_WAIT) }),
+        other => (rule, other),
     }
 }
 
