@@ -8,7 +8,8 @@
 //! sim.fault(Fault::drop().acks().consumer("ORDERS/WORK").first(2))?;
 //! sim.fault(Fault::delay_between("1ms", "20ms").deliveries().probability(1, 3))?;
 //! sim.fault(Fault::partition_down().client("w1").from("10s").to("25s"))?;
-//! sim.fault(Fault::error("connection refused").acks().client("w1").cycle("1m", "10s").named("flaky"))?;
+//! sim.fault(Fault::error("not connected").acks().client("w1").cycle("1m", "10s").named("flaky"))?;
+//! sim.fault(Fault::error("connection refused").connections().client("w2").first(3))?;
 //!
 //! // Three of ten publishes fail, the rest is slower and slower; from somebody's third attempt on, acks of one tenant get lost.
 //! sim.fault(Fault::error("timeout").publishes().ratio(3, 10))?;
@@ -22,10 +23,10 @@
 //! # }
 //! ```
 //!
-//! A [`Fault`] acts on what crosses the links between clients and server. Every condition that it names must hold; without any it is
-//! about everything that its effect can be about, of every client, and also about the simulation's own API requests, which come from the
-//! client `script`. If nothing is said about when, a partition, slowness and a ramp last, a fault with a probability, a window, an event or a cycle acts
-//! each time, and every other fault acts once.
+//! A [`Fault`] acts on what crosses the links between clients and server. Every condition that it names must hold; without any it is about everything
+//! that its effect can be about, but attempts to connect, of every client, and also about the simulation's own API requests, which come from the client
+//! `script`. If nothing is said about when, a partition, slowness and a ramp last, a fault with a probability, a window, an event or a cycle acts each
+//! time, and every other fault acts once.
 //!
 //! Faults act in the order in which they were added. A drop beats everything, an error everything else; delays add up, and so do copies.
 
@@ -206,6 +207,11 @@ impl Fault {
     /// Pull requests.
     pub fn pulls(self) -> Fault {
         self.kind(CrossingKind::Pull)
+    }
+
+    /// Attempts to make a connection, the first one too. A fault that does not ask for them is not about them.
+    pub fn connections(self) -> Fault {
+        self.kind(CrossingKind::Connect)
     }
 
     /// On the link of this client or worker.

@@ -130,7 +130,8 @@ impl Server {
     /// (`ConnectOptions::name` of async-nats); without one it is `c1`, `c2` and so on.
     ///
     /// # Errors
-    /// When the fault contradicts itself, its name is taken, or it is one that acts inside a client (`error`, `slow`).
+    /// When the fault contradicts itself, its name is taken, or it is one that acts inside a client (`slow`, and `error` but for
+    /// [connections](Fault::connections), which are turned away with its text).
     pub fn fault(&self, fault: Fault) -> Result<RuleId, Error> {
         let number = self.faults.load(Ordering::Relaxed) + 1;
         let rule = fault.into_rule(|| format!("fault{number}"))?;

@@ -100,3 +100,37 @@ async fn a_server_that_is_down_is_waited_for() -> Result {
     assert!(server.now()?.since_start() >= jetlag::Duration::from_secs(3600));
     Ok(())
 }
+
+/// Who is refused hears the fault's words, and may try again; whose CONNECT gets lost gives up by itself; whose connection breaks at once tries again.
+#[tokio::test(start_paused = true)]
+async fn attempts_to_connect_meet_faults() -> Result {
+    let server = Server::start().await?;
+    let options = |name: &str| async_nats::ConnectOptions::new().name(name).connection_timeout(Duration::from_secs(5));
+    let full = server.fault(Fault::error("maximum connections exceeded").connections().client("w1").first(3))?;
+    let refused = options("w1").connect(server.url()).await.unwrap_err();
+    assert!(refused.to_string().contains("maximum connections exceeded"), "{refused}");
+    let unheard = server.fault(Fault::drop().connections().client("w2"))?;
+    let started = tokio::time::Instant::now();
+    let gave_up = options("w2").connect(server.url()).await.unwrap_err();
+    assert_eq!((gave_up.kind(), started.elapsed()), (async_nats::ConnectErrorKind::TimedOut, Duration::from_secs(5)), "{gave_up}");
+
+    let (tell, mut told) = tokio::sync::mpsc::unbounded_channel();
+    let patient = options("w1").retry_on_initial_connect().event_callback(move |event| {
+        let tell = tell.clone();
+        async move { drop(tell.send(event)) }
+    });
+    let client = patient.connect(server.url()).await?;
+    while told.recv().await.ok_or("it tells what happens")? != async_nats::Event::Connected {}
+    assert_eq!((server.hits(&full)?, server.hits(&unheard)?), (3, 1));
+    let broken = server.fault(Fault::disconnect().connections().client("w1"))?;
+    assert_eq!(server.disconnect("w1")?, 1);
+    let mut events = Vec::new();
+    while events.last() != Some(&async_nats::Event::Connected) {
+        events.push(told.recv().await.ok_or("it tells what happens")?);
+    }
+    // It is gone before the client holds it for connected.
+    assert!(matches!(&events[..], [async_nats::Event::Disconnected, async_nats::Event::ClientError(_), _]), "{events:?}");
+    client.flush().await?;
+    assert_eq!(server.hits(&broken)?, 1);
+    Ok(())
+}
