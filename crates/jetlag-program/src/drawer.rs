@@ -92,6 +92,14 @@ impl Drawer {
         if view.eviction_delivers || (view.delivers && (limited || self.sketch.returns_to_several(command))) {
             return false;
         }
+        // So is whether a message is a moment older or younger than the limit that it is as old as.
+        let limit = command.split_whitespace().find_map(|word| word.strip_prefix("max-age=")?.parse().ok());
+        if limit.is_some_and(|limit| view.aged.contains(&limit)) {
+            return false;
+        }
+        if view.splitting.iter().any(|rule| !next.names_client(rule)) {
+            return false;
+        }
         let soon = view.now + self.unit * (AHEAD / 3);
         if self.first_race(&view).is_some_and(|race| race < soon) {
             return false;

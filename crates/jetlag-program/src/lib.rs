@@ -31,7 +31,8 @@ const UNIT: Duration = Duration::from_secs(6);
 /// a queue group is left out: which of them gets a message the server draws. So are two requests for messages that fault rules have come at once:
 /// whether the second is there before the first one was served is nobody's choice. And a message that a limit takes from a consumer which then delivers another
 /// one for it; a listener that wants only so many, while more are on their way to it; and a client that comes back to several subscriptions and gets
-/// something at once: how many of them the server has read by then is nobody's choice.
+/// something at once: how many of them the server has read by then is nobody's choice. Nor is which of two listeners gets its copy of a message first, for
+/// a fault rule that acts on one of them; nor whether a message is older or younger than a limit that is just as old.
 pub const LEFT_OUT: &[(&[&str], &str)] = &[
     (&["check"], "looks at what a real server does not show"),
     (&["expect metric", "expect no-other-metric"], "adds up what the transcripts show already, or what a real server does not show"),

@@ -27,6 +27,12 @@ impl Sketch {
         self.blocks.iter().flatten().filter(|command| command.starts_with(&subscribe)).count() > 1
     }
 
+    /// Whether a fault rule is about one client alone.
+    pub(crate) fn names_client(&self, rule: &str) -> bool {
+        let rule = format!("fault {rule} ");
+        self.blocks.iter().flatten().rfind(|command| command.starts_with(&rule)).is_some_and(|command| command.contains(" client="))
+    }
+
     /// The commands as a scenario without transcripts.
     ///
     /// # Errors

@@ -1,9 +1,10 @@
 //! What a program has come to: who is there, who holds what, and what will happen next. Read from the trace of a run.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 use std::sync::Arc;
 
-use jetlag_model::{Duration, Time};
+use jetlag_model::{Direction, Duration, Time};
 use jetlag_runner::{Failure, Outcome};
 use jetlag_trace::{Key, Kind, Place, Record};
 
@@ -49,6 +50,11 @@ pub(crate) struct View {
     /// The last command took an unsettled message from a consumer, which delivered another one for it: a server terminates on a thread of its own,
     /// so that nobody chooses how much is pending by then.
     pub(crate) eviction_delivers: bool,
+    /// How old the messages were that went because of their age with the last command.
+    pub(crate) aged: BTreeSet<Duration>,
+    /// Fault rules that act, from the last command on, on some but not all copies of one message that goes to several clients at once: whose copy
+    /// comes first is nobody's choice.
+    pub(crate) splitting: BTreeSet<Arc<str>>,
     /// What happens if nothing more is done, in order of time.
     pub(crate) future: Vec<Instant>,
 }
@@ -69,6 +75,10 @@ impl View {
         view.refused = last.is_some_and(|last| records[last.first..last.end].iter().any(|record| record.kind == Kind::Refused));
         view.eviction_delivers = last.is_some_and(|last| eviction_delivers(&records[last.first..last.end]));
         view.delivers = last.is_some_and(|last| records[last.first..last.end].iter().any(|record| record.kind == Kind::Delivered));
+        if let Some(last) = last {
+            view.aged = aged(records, last.first..last.end);
+            view.splitting = splitting(&records[last.first..]);
+        }
         view.future = future(records, end, updates, unit);
         Some(view)
     }
@@ -129,6 +139,37 @@ fn eviction_delivers(records: &[Record]) -> bool {
     let after = records.iter().skip_while(|record| !is_evicted(record));
     let mut after = after.skip_while(|record| record.kind != Kind::Terminated || record.fields.uint(Key::StreamSeq).is_none());
     after.any(|record| record.kind == Kind::Delivered)
+}
+
+/// The ages of messages that went because of them, among these records.
+fn aged(records: &[Record], among: Range<usize>) -> BTreeSet<Duration> {
+    let of = |record: &Record| (record.fields.text(Key::Stream).cloned(), record.fields.uint(Key::StreamSeq));
+    let is_aged =
+        |record: &&Record| record.kind == Kind::MsgRemoved && record.fields.text(Key::Reason).is_some_and(|reason| **reason == *"age");
+    let gone = records[among.clone()].iter().filter(is_aged);
+    let stored = |gone: &Record| {
+        let is_it = |record: &&Record| record.kind == Kind::MsgStored && of(record) == of(gone);
+        records[..among.end].iter().rev().find(is_it).map(|record| gone.at.since(record.at))
+    };
+    gone.filter_map(stored).collect()
+}
+
+/// The rules that act on some but not all copies of one message for several clients.
+fn splitting(records: &[Record]) -> BTreeSet<Arc<str>> {
+    let mut copies: BTreeMap<u64, BTreeMap<Arc<str>, BTreeSet<Arc<str>>>> = BTreeMap::new();
+    for record in records {
+        let (Place::Client(client) | Place::Link { client, direction: Direction::Down }) = &record.place else { continue };
+        let is_copy = record.kind == Kind::RuleHit || matches!(record.kind, Kind::Got | Kind::Message);
+        if let Some(cause) = record.cause.filter(|_| is_copy) {
+            let by = copies.entry(cause).or_default().entry(client.clone()).or_default();
+            by.extend(record.rule.clone().filter(|_| record.kind == Kind::RuleHit));
+        }
+    }
+    let some_but_not_all = |clients: BTreeMap<Arc<str>, BTreeSet<Arc<str>>>| {
+        let acting: BTreeSet<Arc<str>> = clients.values().flatten().cloned().collect();
+        acting.into_iter().filter(move |rule| !clients.values().all(|by| by.contains(rule))).collect::<Vec<_>>()
+    };
+    copies.into_values().flat_map(some_but_not_all).collect()
 }
 
 /// What happens after the record `end`, in order of time. What follows from something at the same instant is part of it.
