@@ -27,12 +27,15 @@ pub use crate::smaller::smaller;
 /// The shortest wait of a program: replays may be twenty times faster and still tell it from what they allow.
 const UNIT: Duration = Duration::from_secs(6);
 
-/// The words of the language that no program uses, with the reason. A test compares this with what is drawn. Besides words, a second member of
-/// a queue group is left out: which of them gets a message the server draws. So are two requests for messages that fault rules have come at once:
-/// whether the second is there before the first one was served is nobody's choice. And a message that a limit takes from a consumer which then delivers another
-/// one for it; a listener that wants only so many, while more are on their way to it; and a client that comes back to several subscriptions and gets
-/// something at once: how many of them the server has read by then is nobody's choice. Nor is which of two listeners gets its copy of a message first, for
-/// a fault rule that acts on one of them; nor whether a message is older or younger than a limit that is just as old.
+/// The words of the language that no program uses, with the reason. A test compares this with what is drawn. Besides words, these are left out, for
+/// what a server makes of them is its own draw, or nobody's choice:
+/// - a second member of a queue group: which of them gets a message;
+/// - two requests for messages that fault rules have come at once: whether the second is there before the first was served;
+/// - a message that a limit takes from a consumer which then delivers another one for it;
+/// - a listener that wants only so many, while more are on their way to it;
+/// - a client that comes back to several subscriptions and gets something at once: how many of them the server has read by then;
+/// - a fault rule that acts on one of two listeners' copies of a message: which of them comes first;
+/// - a limit of age that is set to just the age of a message: whether that is a moment older or younger.
 pub const LEFT_OUT: &[(&[&str], &str)] = &[
     (&["check"], "looks at what a real server does not show"),
     (&["expect metric", "expect no-other-metric"], "adds up what the transcripts show already, or what a real server does not show"),

@@ -159,7 +159,7 @@ fn splitting(records: &[Record]) -> BTreeSet<Arc<str>> {
     let mut copies: BTreeMap<u64, BTreeMap<Arc<str>, BTreeSet<Arc<str>>>> = BTreeMap::new();
     for record in records {
         let (Place::Client(client) | Place::Link { client, direction: Direction::Down }) = &record.place else { continue };
-        let is_copy = record.kind == Kind::RuleHit || matches!(record.kind, Kind::Got | Kind::Message);
+        let is_copy = matches!(record.kind, Kind::RuleHit | Kind::Got | Kind::Message);
         if let Some(cause) = record.cause.filter(|_| is_copy) {
             let by = copies.entry(cause).or_default().entry(client.clone()).or_default();
             by.extend(record.rule.clone().filter(|_| record.kind == Kind::RuleHit));

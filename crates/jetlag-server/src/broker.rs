@@ -458,8 +458,10 @@ impl Broker {
         self.catch_up(&namespace);
         let admission = self.place(&namespace).namespace.connect(conn, name, connect);
         if let Some(state) = self.conns.get_mut(&conn) {
-            if let Ok(Admission::Refused(Some(text))) = &admission {
-                state.wire.turn_away(text);
+            match &admission {
+                Ok(Admission::In) if presents => state.wire.welcome(),
+                Ok(Admission::Refused(Some(text))) => state.wire.turn_away(text),
+                _ => {}
             }
             state.standing = match &admission {
                 Ok(Admission::In) => Standing::In { namespace: namespace.clone(), may_control },

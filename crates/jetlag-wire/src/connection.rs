@@ -210,7 +210,7 @@ impl ServerConnection {
         }
     }
 
-    /// The client that asked to connect may come in. Says whether it does: the server may still not speak its protocol, and then it is
+    /// The client that asked to connect may come in. Says whether it can: the server may still not speak its protocol, and then it is
     /// closed.
     pub fn accept(&mut self) -> bool {
         self.has_connected = true;
@@ -221,10 +221,13 @@ impl ServerConnection {
             self.refuse(Refusal::ClientProtocol);
         } else if options.no_responders && !options.headers {
             self.refuse(Refusal::NoRespondersWithoutHeaders);
-        } else {
-            self.ok();
         }
         self.closed.is_none()
+    }
+
+    /// The client is in, and hears it if it wants to.
+    pub fn welcome(&mut self) {
+        self.ok();
     }
 
     /// Writes a message for one of the client's subscriptions.

@@ -26,9 +26,7 @@ fn serve<'a>(pieces: impl IntoIterator<Item = &'a [u8]>, must_connect: bool) -> 
         connection.feed(piece);
         while let Some(asked) = connection.poll() {
             match &asked {
-                Asked::Connect => {
-                    connection.accept();
-                }
+                Asked::Connect if connection.accept() => connection.welcome(),
                 Asked::Publish(message) => connection.deliver(Sid(1), message),
                 _ => {}
             }
