@@ -155,13 +155,24 @@ impl Connections {
         self.literal.find(subject).is_some_and(|numbers| numbers.iter().any(|number| self.subs[number].queue.as_deref() == wanted))
     }
 
+    /// The one subscription that hears a literal subject, if there is just one and it is in no queue group: most messages are for one.
+    fn only_listener(&self, subject: &str) -> Option<SubNumber> {
+        let wild = self.wild.iter().filter(|(_, filter)| matches(filter, subject)).map(|(number, _)| number);
+        let mut all = self.literal.find(subject).into_iter().flatten().chain(wild);
+        let first = all.next()?;
+        (all.next().is_none() && self.subs[first].queue.is_none()).then_some(*first)
+    }
+
+    /// Who gets a message of the server's own, where that is one plain subscription alone.
+    pub(crate) fn route_to_one(&mut self, subject: &str) -> Option<(ConnId, Sid)> {
+        self.only_listener(subject).map(|number| self.count(number))
+    }
+
     /// Chooses who gets a message on `subject`: every plain subscription, and one member of every queue group.
     pub(crate) fn route(&mut self, subject: &str, from: Option<ConnId>) -> Vec<(ConnId, Sid)> {
         let matching = self.matching(subject);
-        match matching.as_slice() {
-            [] => return Vec::new(),
-            [number] if self.subs[number].queue.is_none() && from.is_none() => return vec![self.count(*number)],
-            _ => {}
+        if matching.is_empty() {
+            return Vec::new();
         }
         let silent = from.filter(|conn| self.open.get(conn).is_some_and(|options| !options.echo));
         let mut chosen = Vec::with_capacity(matching.len());

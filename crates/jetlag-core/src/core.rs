@@ -204,7 +204,13 @@ impl Core {
     pub fn next_due(&self) -> Option<Time> {
         match self.due {
             Due::Known(due) => due,
-            Due::Unknown => self.next_deadline().map(|(due, _)| due),
+            Due::Unknown => {
+                let of_stream = |stream: &Stream| {
+                    let of_consumers = stream.consumers.values().flat_map(Consumer::deadlines).flatten();
+                    of_consumers.chain(stream.age_deadline(self.now)).min()
+                };
+                self.streams.values().filter_map(of_stream).min()
+            }
         }
     }
 
@@ -231,11 +237,9 @@ impl Core {
             offer(stream.age_deadline(self.now), 4, (stream.order, 0), Whose::Stream(stream));
             for consumer in stream.consumers.values() {
                 let order = (stream.order, consumer.order);
-                offer(consumer.pull_deadline(), 0, order, Whose::Consumer(consumer, Deadline::Pull));
-                offer(consumer.heartbeat_deadline(), 1, order, Whose::Consumer(consumer, Deadline::Heartbeat));
-                offer(consumer.ack_wait_deadline(), 2, order, Whose::Consumer(consumer, Deadline::AckWait));
-                offer(consumer.pin_deadline(), 3, order, Whose::Consumer(consumer, Deadline::Pin));
-                offer(consumer.inactive_deadline(), 5, order, Whose::Consumer(consumer, Deadline::Inactive));
+                for (at, (kind, deadline)) in consumer.deadlines().into_iter().zip(OF_CONSUMER) {
+                    offer(at, kind, order, Whose::Consumer(consumer, deadline));
+                }
             }
         }
         let ((at, ..), whose) = first?;
@@ -402,6 +406,12 @@ impl Core {
 
     /// Hands a message to whoever listens on a subject, and says whether anybody does; `from` is the client that published it, if one did.
     fn fan_out(&mut self, subject: &str, from: Option<ConnId>, message: Message) -> bool {
+        if from.is_none()
+            && let Some(to) = self.connections.route_to_one(subject)
+        {
+            self.hand_out(to, message);
+            return true;
+        }
         let to = self.connections.route(subject, from);
         let Some((last, others)) = to.split_last() else { return false };
         for to in others {
@@ -418,6 +428,10 @@ impl Core {
         self.outputs.push_back(Output::Deliver { conn, sid, message });
     }
 }
+
+/// The kinds of a consumer's deadlines, as [`Consumer::deadlines`] gives them: their places among all kinds, and the deadlines themselves.
+const OF_CONSUMER: [(u8, fn(ConsumerRef) -> Deadline); 5] =
+    [(0, Deadline::Pull), (1, Deadline::Heartbeat), (2, Deadline::AckWait), (3, Deadline::Pin), (5, Deadline::Inactive)];
 
 /// Whose deadline it is; of a consumer's, also which.
 enum Whose<'a> {

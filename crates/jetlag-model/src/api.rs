@@ -304,32 +304,52 @@ impl PubAck {
     /// Reads the answer to a message that was stored, as the server writes it: stream, sequence, and whether it was a duplicate. `None` for
     /// anything that is written in another way, whatever it says.
     pub fn read_stored(body: &[u8]) -> Option<(&str, StreamSeq, bool)> {
-        let body = std::str::from_utf8(body).ok()?;
-        let (stream, rest) = body.strip_prefix("{\"stream\":\"")?.split_once('"')?;
-        let rest = rest.strip_prefix(',')?;
-        let rest = rest.strip_prefix(' ').unwrap_or(rest).strip_prefix("\"seq\":")?.strip_suffix('}')?;
-        let (seq, duplicate) = match rest.strip_suffix(",\"duplicate\": true") {
-            Some(seq) => (seq, true),
-            None => (rest, false),
+        let rest = body.strip_prefix(b"{\"stream\":\"")?;
+        let (stream, rest) = rest.split_at(rest.iter().position(|byte| matches!(byte, b'"' | b'\\'))?);
+        let rest = rest.strip_prefix(b"\",")?;
+        let rest = rest.strip_prefix(b" ").unwrap_or(rest).strip_prefix(b"\"seq\":")?;
+        let (digits, rest) = rest.split_at(rest.iter().position(|byte| !byte.is_ascii_digit())?);
+        let duplicate = match rest {
+            b"}" => false,
+            b",\"duplicate\": true}" => true,
+            _ => return None,
         };
-        let is_number = !seq.is_empty() && seq.bytes().all(|byte| byte.is_ascii_digit()) && (seq == "0" || !seq.starts_with('0'));
-        (is_number && !stream.contains('\\')).then_some((stream, StreamSeq(seq.parse().ok()?), duplicate))
+        if digits.is_empty() || (digits.len() > 1 && digits.starts_with(b"0")) {
+            return None;
+        }
+        let add = |seq: u64, digit: &u8| seq.checked_mul(10)?.checked_add(u64::from(digit - b'0'));
+        let seq = digits.iter().try_fold(0, add)?;
+        Some((std::str::from_utf8(stream).ok()?, StreamSeq(seq), duplicate))
     }
 
     /// The answer's JSON as the server writes it, with a space before `seq` if it is `spaced`, as up to 2.11.
     pub fn body(&self, spaced: bool) -> Vec<u8> {
-        let (stream, seq) = (to_vec(&self.stream), self.seq.0.to_string());
-        match &self.error {
-            Some(error) => {
-                let error = to_vec(error);
-                [b"{\"error\":".as_slice(), &error, b",\"stream\":", &stream, b",\"seq\":", seq.as_bytes(), b"}"].concat()
-            }
-            None => {
-                let space = if spaced { b" ".as_slice() } else { b"" };
-                let duplicate = if self.duplicate { b",\"duplicate\": true".as_slice() } else { b"" };
-                [b"{\"stream\":".as_slice(), &stream, b",", space, b"\"seq\":", seq.as_bytes(), duplicate, b"}"].concat()
-            }
+        let mut number = itoa::Buffer::new();
+        let seq = number.format(self.seq.0).as_bytes();
+        let mut body = Vec::with_capacity(64 + self.stream.len());
+        let mut push = |part: &[u8]| body.extend_from_slice(part);
+        push(b"{");
+        if let Some(error) = &self.error {
+            push(b"\"error\":");
+            push(&to_vec(error));
+            push(b",");
         }
+        push(b"\"stream\":");
+        if self.stream.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_')) {
+            // Nearly every name is written as it is.
+            push(b"\"");
+            push(self.stream.as_bytes());
+            push(b"\"");
+        } else {
+            push(&to_vec(&self.stream));
+        }
+        push(if spaced && self.error.is_none() { b", \"seq\":" } else { b",\"seq\":" });
+        push(seq);
+        if self.duplicate && self.error.is_none() {
+            push(b",\"duplicate\": true");
+        }
+        push(b"}");
+        body
     }
 }
 

@@ -16,6 +16,7 @@ mod info;
 mod json;
 mod message;
 mod pull;
+mod seq_map;
 mod seq_set;
 mod subject;
 mod time;
@@ -39,6 +40,7 @@ pub use info::{ConsumerInfo, PriorityGroupState, SequenceInfo, SequencePair, Str
 pub use json::{DecodeError, Json};
 pub use message::{Address, Message, Payload};
 pub use pull::{PullRequest, PullRequestError, RequestPriority};
+pub use seq_map::{SeqMap, Sequence};
 pub use seq_set::SeqSet;
 pub use subject::{Subject, SubjectError, filters_overlap, is_subset_of, is_valid_filter, is_valid_literal, matches};
 pub use time::{Duration, DurationError, Now, Time, WallTime};

@@ -26,6 +26,14 @@ impl SeqSet {
 
     /// Adds a sequence. Says whether it is new.
     pub fn insert(&mut self, seq: u64) -> bool {
+        // Most sequences come in order.
+        if let Some(mut newest) = self.ranges.last_entry()
+            && newest.get().checked_add(1) == Some(seq)
+        {
+            *newest.get_mut() = seq;
+            self.len += 1;
+            return true;
+        }
         let below = self.ranges.range(..=seq).next_back().map(|(first, last)| (*first, *last));
         if below.is_some_and(|(_, last)| seq <= last) {
             return false;

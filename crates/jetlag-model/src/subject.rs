@@ -59,18 +59,37 @@ impl fmt::Debug for Subject {
 
 /// Whether `text` is a valid subject in which wildcards are allowed.
 pub fn is_valid_filter(text: &str) -> bool {
-    let mut full = false;
-    !text.is_empty()
-        && text.split('.').all(|token| {
-            let after_full = full;
-            full |= token == ">";
-            !after_full && !token.is_empty() && !token.contains([' ', '\t', '\r', '\n', '\x0c'])
-        })
+    shape(text).is_some()
 }
 
 /// Whether `text` is a valid subject without wildcards.
 pub fn is_valid_literal(text: &str) -> bool {
-    is_valid_filter(text) && text.split('.').all(|token| token != "*" && token != ">")
+    shape(text) == Some(Shape { has_wildcard: false })
+}
+
+/// What is to be known of a valid subject.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Shape {
+    has_wildcard: bool,
+}
+
+/// Looks at each byte once: subjects are checked at every turn. `None` for what is no subject.
+fn shape(text: &str) -> Option<Shape> {
+    let (mut length, mut last, mut is_full, mut has_wildcard) = (0_usize, 0, false, false);
+    for byte in text.bytes().chain([b'.']) {
+        match byte {
+            b'.' if length == 0 || is_full => return None,
+            b'.' => {
+                is_full = length == 1 && last == b'>';
+                has_wildcard |= is_full || (length == 1 && last == b'*');
+                length = 0;
+            }
+            b' ' | b'\t' | b'\r' | b'\n' | b'\x0c' => return None,
+            _ => length += 1,
+        }
+        last = byte;
+    }
+    Some(Shape { has_wildcard })
 }
 
 /// Whether the literal `subject` matches `filter`. An empty token matches nothing.

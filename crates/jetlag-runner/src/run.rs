@@ -386,15 +386,14 @@ fn is_fatal(error: &WorldError) -> bool {
 
 /// Whether a record says that a step was refused: an error answered to the script or to the step's own actor.
 fn is_refusal(record: &Record, step: &Step) -> bool {
-    let actor = step.actor.as_ref().map_or(SCRIPT, |actor| actor.as_str());
-    let its_own = record.place == Place::Script || record.place.actor().is_some_and(|name| **name == *actor);
     let refused = match record.kind {
         Kind::Refused | Kind::NoResponders | Kind::Failed => true,
         Kind::Check => record.fields.text(Key::Verdict).is_some_and(|verdict| &**verdict == "failed"),
         Kind::Status => record.fields.uint(Key::Code) != Some(100),
         _ => false,
     };
-    its_own && refused
+    let actor = || step.actor.as_ref().map_or(SCRIPT, |actor| actor.as_str());
+    refused && (record.place == Place::Script || record.place.actor().is_some_and(|name| **name == *actor()))
 }
 
 /// The checks that a scenario names.

@@ -17,9 +17,8 @@ pub fn arrival(at: Time, client: &Arc<str>, received: &Received, message: &Messa
     let record = |kind| Record::new(at, Place::client(client.clone()), kind);
     Some(match received {
         Received::Delivery { token, pull } => {
-            let got = with_message(record(Kind::Got), message)
-                .with(Key::Stream, &token.stream)
-                .with(Key::Consumer, &token.consumer)
+            let named = record(Kind::Got).with(Key::Stream, &token.stream).with(Key::Consumer, &token.consumer);
+            let got = with_message(named, message)
                 .with(Key::StreamSeq, token.stream_seq)
                 .with(Key::ConsumerSeq, token.consumer_seq)
                 .with(Key::DeliveryCount, token.delivery_count)
@@ -142,14 +141,14 @@ fn pub_ack(at: Time, place: Place, message: &Message) -> Record {
     if let Some(error) = &answer.error {
         return with_error(Record::new(at, place, Kind::Refused), error);
     }
-    let mut stored = Record::new(at, place, Kind::Stored).with(Key::StreamSeq, StreamSeq(answer.seq.unwrap_or(0)));
+    let mut stored = Record::new(at, place, Kind::Stored);
     if let Some(stream) = &answer.stream {
         stored.fields.set(Key::Stream, &**stream);
     }
     if answer.duplicate {
         stored.fields.set(Key::Duplicate, true);
     }
-    stored
+    stored.with(Key::StreamSeq, StreamSeq(answer.seq.unwrap_or(0)))
 }
 
 /// What an answer to a publish says, as far as it can be read.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jetlag_core::ConnectOptions;
-use jetlag_model::{AckKind, AckToken, Message, Payload, PullRequest, Sid, Time, is_valid_filter, is_valid_literal};
+use jetlag_model::{AckKind, AckToken, Message, Payload, PullRequest, SeqMap, Sequence, Sid, Time, is_valid_filter, is_valid_literal};
 
 use crate::crossing::{Known, MSG_ID, Peer};
 use crate::delivery::Deliveries;
@@ -60,6 +60,16 @@ pub enum ClientError {
 /// A request's number at its client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct RequestId(pub u64);
+
+impl Sequence for RequestId {
+    fn number(self) -> u64 {
+        self.0
+    }
+
+    fn of(number: u64) -> RequestId {
+        RequestId(number)
+    }
+}
 
 /// What an answer in a reply inbox answers.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -159,12 +169,12 @@ pub struct Client {
     next_sid: u64,
     next_pull: u64,
     next_request: u64,
-    subscriptions: BTreeMap<Sid, Purpose>,
+    subscriptions: SeqMap<Sid, Purpose>,
     /// Pulls by their names, ended ones too.
     pulls: BTreeMap<Arc<str>, Sid>,
     /// Whether the inbox of all requests is subscribed to.
     hears_replies: bool,
-    requests: BTreeMap<RequestId, Request>,
+    requests: SeqMap<RequestId, Request>,
     deliveries: Deliveries,
     /// Under which id it was the pinned client last.
     pin: Option<Arc<str>>,
@@ -195,10 +205,10 @@ impl Client {
             next_pull: 1,
             next_request: 1,
             pin: None,
-            subscriptions: BTreeMap::new(),
+            subscriptions: SeqMap::new(),
             pulls: BTreeMap::new(),
             hears_replies: false,
-            requests: BTreeMap::new(),
+            requests: SeqMap::new(),
             deliveries: Deliveries::default(),
         }
     }
@@ -233,9 +243,9 @@ impl Client {
     /// When there is none.
     pub fn unsubscribe(&mut self, subject: &str) -> Result<Vec<Frame>, ClientError> {
         let is_it = |purpose: &Purpose| matches!(purpose, Purpose::Plain { subject: of, .. } if **of == *subject);
-        let found = self.subscriptions.iter().find(|(_, purpose)| is_it(purpose)).map(|(sid, _)| *sid);
+        let found = self.subscriptions.iter().find(|(_, purpose)| is_it(purpose)).map(|(sid, _)| sid);
         let sid = found.ok_or_else(|| ClientError::NotSubscribed { client: self.name.clone(), subject: subject.to_owned() })?;
-        self.subscriptions.remove(&sid);
+        self.subscriptions.remove(sid);
         Ok(vec![Frame::Unsubscribe { sid, max: None }])
     }
 
@@ -324,7 +334,7 @@ impl Client {
                 self.count_plain(sid);
             }
             Received::Answer { id, .. } => {
-                self.requests.remove(id);
+                self.requests.remove(*id);
             }
             Received::Stray => {}
             _ => self.count_plain(sid),
@@ -339,7 +349,7 @@ impl Client {
 
     /// A request whose answer will not come.
     pub fn forget_request(&mut self, id: RequestId) {
-        self.requests.remove(&id);
+        self.requests.remove(id);
     }
 
     /// The pull of this name.
@@ -354,7 +364,7 @@ impl Client {
 
     /// The pull whose inbox this subscription is.
     pub(crate) fn pull_at(&self, inbox: Sid) -> Option<&Pull> {
-        match self.subscriptions.get(&inbox)? {
+        match self.subscriptions.get(inbox)? {
             Purpose::Pull(pull) => Some(pull),
             _ => None,
         }
@@ -383,7 +393,7 @@ impl Client {
     /// What a client library sends on a new connection: its subscriptions and open inboxes again, but no pull request.
     pub fn connected(&self) -> Vec<Frame> {
         let mut frames = Vec::new();
-        for (&sid, purpose) in &self.subscriptions {
+        for (sid, purpose) in self.subscriptions.iter() {
             let (subject, queue, max) = match purpose {
                 Purpose::Plain { subject, queue, remaining } => (subject.clone(), queue.clone(), *remaining),
                 Purpose::Pull(pull) if !pull.open => continue,
@@ -432,7 +442,12 @@ impl Client {
     }
 
     fn reply_subject(&self, id: RequestId) -> Arc<str> {
-        format!("{}r.{}", self.inbox, id.0).into()
+        // Made for each request: formatting it would take longer than all else that a request takes.
+        let mut number = itoa::Buffer::new();
+        let number = number.format(id.0);
+        let mut subject = String::with_capacity(self.inbox.len() + 2 + number.len());
+        subject.extend([&*self.inbox, "r.", number]);
+        subject.into()
     }
 
     fn open_pull(&mut self, stream: &str, consumer: &str, batch: i64, alias: Option<&str>) -> Result<Opened, ClientError> {
@@ -464,9 +479,9 @@ impl Client {
             return;
         }
         let is_over = |purpose: &Purpose| matches!(purpose, Purpose::Pull(pull) if !pull.open);
-        let over: Vec<Sid> = self.subscriptions.iter().filter(|(_, purpose)| is_over(purpose)).map(|(sid, _)| *sid).collect();
+        let over: Vec<Sid> = self.subscriptions.iter().filter(|(_, purpose)| is_over(purpose)).map(|(sid, _)| sid).collect();
         for sid in &over[..over.len().saturating_sub(PULLS)] {
-            if let Some(Purpose::Pull(pull)) = self.subscriptions.remove(sid) {
+            if let Some(Purpose::Pull(pull)) = self.subscriptions.remove(*sid) {
                 self.pulls.remove(&pull.name);
             }
         }
@@ -492,7 +507,7 @@ impl Client {
     pub fn request_of_reply(&self, subject: &str) -> Option<(RequestId, &Request)> {
         let number = subject.strip_prefix(&*self.inbox)?.strip_prefix("r.")?;
         let id = RequestId(number.parse().ok()?);
-        self.requests.get(&id).map(|request| (id, request))
+        self.requests.get(id).map(|request| (id, request))
     }
 
     fn classify_answer(&self, message: &Message) -> Received {
@@ -504,14 +519,14 @@ impl Client {
 
     /// One message of a pull came: counts it, and ends the pull with the last one.
     fn count_pull(&mut self, sid: Sid) -> Option<Frame> {
-        let Some(Purpose::Pull(pull)) = self.subscriptions.get_mut(&sid) else { return None };
+        let Some(Purpose::Pull(pull)) = self.subscriptions.get_mut(sid) else { return None };
         pull.missing = pull.missing.saturating_sub(1);
         if pull.missing == 0 { self.end_pull(sid) } else { None }
     }
 
     /// Closes a pull's inbox. The pull is remembered: what a fault kept back may still come, and is shown as its own.
     fn end_pull(&mut self, sid: Sid) -> Option<Frame> {
-        match self.subscriptions.get_mut(&sid) {
+        match self.subscriptions.get_mut(sid) {
             Some(Purpose::Pull(pull)) if pull.open => {
                 pull.open = false;
                 Some(Frame::Unsubscribe { sid, max: None })
@@ -521,10 +536,10 @@ impl Client {
     }
 
     fn count_plain(&mut self, sid: Sid) {
-        if let Some(Purpose::Plain { remaining: Some(remaining), .. }) = self.subscriptions.get_mut(&sid) {
+        if let Some(Purpose::Plain { remaining: Some(remaining), .. }) = self.subscriptions.get_mut(sid) {
             *remaining = remaining.saturating_sub(1);
             if *remaining == 0 {
-                self.subscriptions.remove(&sid);
+                self.subscriptions.remove(sid);
             }
         }
     }
@@ -546,7 +561,7 @@ impl Peer for Client {
 
     fn pull_of_reply(&self, reply: &str) -> Option<Arc<str>> {
         let inbox = reply.strip_prefix(&*self.inbox)?;
-        match self.subscriptions.get(&Sid(inbox.parse().ok()?))? {
+        match self.subscriptions.get(Sid(inbox.parse().ok()?))? {
             Purpose::Pull(pull) => Some(pull.name.clone()),
             _ => None,
         }
@@ -557,7 +572,7 @@ impl Peer for Client {
     }
 
     fn classify(&self, sid: Sid, message: &Message) -> Received {
-        let pull = match self.subscriptions.get(&sid) {
+        let pull = match self.subscriptions.get(sid) {
             None => return Received::Stray,
             Some(Purpose::Replies) => return self.classify_answer(message),
             Some(Purpose::Pull(pull)) => Some(pull.name.clone()),

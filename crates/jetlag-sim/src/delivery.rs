@@ -1,10 +1,10 @@
 //! Deliveries as a client knows them, and how one is named afterwards.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::VecDeque;
 use std::fmt;
 use std::sync::Arc;
 
-use jetlag_model::{AckToken, ConsumerSeq, DeliveryCount, Headers, Payload, StreamSeq, Time};
+use jetlag_model::{AckToken, ConsumerSeq, DeliveryCount, Headers, Payload, SeqMap, StreamSeq, Time};
 
 /// A consumer's message as a client got it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -126,14 +126,21 @@ const REMEMBERED: usize = 100_000;
 struct OfConsumer {
     stream: Arc<str>,
     consumer: Arc<str>,
-    /// Each message, with the numbers of its deliveries among all of the client's.
-    by_seq: BTreeSet<(StreamSeq, usize)>,
+    /// The deliveries of each message.
+    by_seq: SeqMap<StreamSeq, Attempts>,
+}
+
+/// The deliveries of one message, by their numbers among all of the client's, in order. Nearly always it is one.
+#[derive(Clone, Debug)]
+struct Attempts {
+    first: usize,
+    more: Vec<usize>,
 }
 
 impl OfConsumer {
     /// The deliveries of a message, in order.
     fn attempts(&self, seq: StreamSeq) -> impl DoubleEndedIterator<Item = usize> {
-        self.by_seq.range((seq, 0)..=(seq, usize::MAX)).map(|(_, number)| *number)
+        self.by_seq.get(seq).into_iter().flat_map(|attempts| std::iter::once(attempts.first).chain(attempts.more.iter().copied()))
     }
 }
 
@@ -157,18 +164,26 @@ impl Deliveries {
             Ok(at) => at,
             Err(at) => {
                 let AckToken { stream, consumer, .. } = (*delivery.token).clone();
-                self.consumers.insert(at, OfConsumer { stream, consumer, by_seq: BTreeSet::new() });
+                self.consumers.insert(at, OfConsumer { stream, consumer, by_seq: SeqMap::new() });
                 at
             }
         };
-        self.consumers[at].by_seq.insert((delivery.token.stream_seq, number));
+        let by_seq = &mut self.consumers[at].by_seq;
+        match by_seq.get_mut(delivery.token.stream_seq) {
+            Some(attempts) => attempts.more.push(number),
+            None => _ = by_seq.insert(delivery.token.stream_seq, Attempts { first: number, more: Vec::new() }),
+        }
         self.all.push_back(delivery);
     }
 
     fn forget_oldest(&mut self) {
         let Some(oldest) = self.all.pop_front() else { return };
         if let Ok(at) = self.place(&oldest.token) {
-            self.consumers[at].by_seq.remove(&(oldest.token.stream_seq, self.forgotten));
+            let (seq, by_seq) = (oldest.token.stream_seq, &mut self.consumers[at].by_seq);
+            match by_seq.get_mut(seq) {
+                Some(attempts) if !attempts.more.is_empty() => attempts.first = attempts.more.remove(0),
+                _ => _ = by_seq.remove(seq),
+            }
         }
         self.forgotten += 1;
     }

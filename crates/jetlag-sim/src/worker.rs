@@ -1,10 +1,10 @@
 //! A worker as a state machine: it keeps a pull open, handles messages up to its concurrency, and says which action is due when. Sending
 //! and time are the world's.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 
-use jetlag_model::{Duration, PullRequest, Sid, Time};
+use jetlag_model::{Duration, PullRequest, SeqMap, Sid, Time};
 
 use crate::{Action, Delivery, Handler, Plan};
 
@@ -47,7 +47,7 @@ pub(crate) struct Worker {
     /// The open pull, and the subscription of its inbox.
     pull: Option<(Arc<str>, Sid)>,
     queue: VecDeque<(Arc<Delivery>, Duration)>,
-    handling: BTreeMap<u64, Handling>,
+    handling: SeqMap<u64, Handling>,
     next_handling: u64,
 }
 
@@ -56,6 +56,16 @@ pub(crate) struct Begun {
     pub(crate) handling: u64,
     pub(crate) delivery: Arc<Delivery>,
     pub(crate) own_count: Option<u64>,
+}
+
+/// What is to be done of a handling.
+pub(crate) enum Step {
+    /// This, now.
+    Act(Arc<Delivery>, Action),
+    /// Something at this instant.
+    Later(Time),
+    /// Nothing any more.
+    Over,
 }
 
 impl Worker {
@@ -69,7 +79,7 @@ impl Worker {
             running: true,
             pull: None,
             queue: VecDeque::new(),
-            handling: BTreeMap::new(),
+            handling: SeqMap::new(),
             next_handling: 0,
         }
     }
@@ -127,22 +137,19 @@ impl Worker {
         Some(Begun { handling: number, delivery, own_count })
     }
 
-    /// When the next action of a handling is due; `None` when nothing is left to do, which ends it.
-    pub(crate) fn next_action(&mut self, number: u64) -> Option<Time> {
-        let handling = self.handling.get(&number)?;
-        let due = handling.plan.actions().get(handling.next).map(|action| handling.counted_from + action.after);
-        if due.is_none() {
-            self.handling.remove(&number);
+    /// What is to be done next of a handling; nothing left to do ends it.
+    pub(crate) fn step(&mut self, number: u64, now: Time) -> Step {
+        let Some(handling) = self.handling.get_mut(number) else { return Step::Over };
+        let Some(action) = handling.plan.actions().get(handling.next) else {
+            self.handling.remove(number);
+            return Step::Over;
+        };
+        let due = handling.counted_from + action.after;
+        if due > now {
+            return Step::Later(due);
         }
-        due
-    }
-
-    /// Takes the next action of a handling.
-    pub(crate) fn take_action(&mut self, number: u64) -> Option<(Arc<Delivery>, Action)> {
-        let handling = self.handling.get_mut(&number)?;
-        let action = handling.plan.actions().get(handling.next)?.clone();
         handling.next += 1;
-        Some((handling.delivery.clone(), action))
+        Step::Act(handling.delivery.clone(), action.clone())
     }
 
     /// No new pulls; what is in hand is finished.

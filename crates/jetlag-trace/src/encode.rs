@@ -21,6 +21,7 @@ use std::fmt;
 
 use xxhash_rust::xxh3::Xxh3;
 
+use crate::names::PADDED;
 use crate::{Direction, Place, Record, SCHEMA, Value};
 
 /// What identifies a trace: equal traces have equal digests, and a single changed byte or nanosecond changes it. Shown as 32 hex
@@ -36,6 +37,9 @@ impl fmt::Display for Digest {
 
 /// So many bytes are hashed at once.
 const ROOM: usize = 4096;
+
+/// So many bytes are free once [`Hasher::make_room`] was called: more than numbers and names take between two texts.
+const FREE: usize = 128;
 
 /// The digest so far.
 #[derive(Clone)]
@@ -61,9 +65,10 @@ impl Hasher {
 
     /// Adds the bytes of one record, as the module's table says.
     pub(crate) fn add(&mut self, record: &Record) {
-        self.bytes(&record.n.to_le_bytes());
-        self.bytes(&record.at.as_nanos().to_le_bytes());
-        self.bytes(&[match &record.place {
+        self.make_room();
+        self.fixed(&record.n.to_le_bytes());
+        self.fixed(&record.at.as_nanos().to_le_bytes());
+        self.fixed(&[match &record.place {
             Place::Script => 0,
             Place::Client(_) => 1,
             Place::Link { direction: Direction::Up, .. } => 2,
@@ -73,79 +78,105 @@ impl Hasher {
         if let Some(client) = record.place.actor() {
             self.text32(client.as_bytes());
         }
-        self.bytes(record.kind.text8());
+        self.name(record.kind.padded());
         match record.cause {
-            None => self.bytes(&[0]),
+            None => self.fixed(&[0]),
             Some(cause) => self.tagged(1, cause.to_le_bytes()),
         }
         match &record.rule {
-            None => self.bytes(&[0]),
+            None => self.fixed(&[0]),
             Some(rule) => {
-                self.bytes(&[1]);
+                self.fixed(&[1]);
                 self.text32(rule.as_bytes());
             }
         }
         // There are fewer than 256 keys, and a record holds each at most once.
-        self.bytes(&[record.fields.len() as u8]);
+        self.fixed(&[record.fields.len() as u8]);
         for (key, value) in record.fields.iter() {
-            self.bytes(key.text8());
+            self.make_room();
+            self.name(key.padded());
             self.value(value);
         }
     }
 
+    #[inline]
     fn value(&mut self, value: &Value) {
         match value {
             Value::Uint(value) => self.tagged(0, value.to_le_bytes()),
             Value::Int(value) => self.tagged(1, value.to_le_bytes()),
-            Value::Flag(value) => self.bytes(&[2, u8::from(*value)]),
+            Value::Flag(value) => self.fixed(&[2, u8::from(*value)]),
             Value::Text(value) => {
-                self.bytes(&[3]);
+                self.fixed(&[3]);
                 self.text32(value.as_bytes());
             }
             Value::Bytes(value) => {
-                self.bytes(&[4]);
+                self.fixed(&[4]);
                 self.text32(value);
             }
             Value::Duration(value) => self.tagged(5, value.as_nanos().to_le_bytes()),
             Value::Pair(first, second) => {
                 self.tagged(6, first.to_le_bytes());
-                self.bytes(&second.to_le_bytes());
+                self.fixed(&second.to_le_bytes());
             }
         }
     }
 
     /// A number behind the byte that says what it is.
+    #[inline]
     fn tagged(&mut self, tag: u8, number: [u8; 8]) {
         let mut bytes = [tag; 9];
         bytes[1..].copy_from_slice(&number);
-        self.bytes(&bytes);
+        self.fixed(&bytes);
     }
 
-    /// Text or bytes of any length; only the low 32 bits of a length count, and all bytes are there.
-    fn text32(&mut self, text: &[u8]) {
-        self.bytes(&(text.len() as u32).to_le_bytes());
-        self.bytes(text);
-    }
-
+    /// A name with its length before it.
     #[inline]
+    fn name(&mut self, padded: &[u8; PADDED]) {
+        let end = self.waiting + 1 + usize::from(padded[0]);
+        self.fixed(padded);
+        self.waiting = end;
+    }
+
+    /// Bytes for which there is room. As their number is known to the compiler, they are copied without a call.
+    #[inline]
+    fn fixed<const N: usize>(&mut self, bytes: &[u8; N]) {
+        self.room[self.waiting..self.waiting + N].copy_from_slice(bytes);
+        self.waiting += N;
+    }
+
+    /// Text or bytes of any length; only the low 32 bits of a length count, and all bytes are there. There is room for what stands before the
+    /// next text afterwards.
+    fn text32(&mut self, text: &[u8]) {
+        self.fixed(&(text.len() as u32).to_le_bytes());
+        self.bytes(text);
+        self.make_room();
+    }
+
     fn bytes(&mut self, bytes: &[u8]) {
         if let Some(room) = self.room.get_mut(self.waiting..self.waiting + bytes.len()) {
             room.copy_from_slice(bytes);
             self.waiting += bytes.len();
         } else {
-            self.overflow(bytes);
+            self.hash();
+            if bytes.len() > ROOM {
+                self.state.update(bytes);
+            } else {
+                self.bytes(bytes);
+            }
+        }
+    }
+
+    #[inline]
+    fn make_room(&mut self) {
+        if self.waiting > ROOM - FREE {
+            self.hash();
         }
     }
 
     #[cold]
-    fn overflow(&mut self, bytes: &[u8]) {
+    fn hash(&mut self) {
         self.state.update(&self.room[..self.waiting]);
         self.waiting = 0;
-        if bytes.len() > ROOM {
-            self.state.update(bytes);
-        } else {
-            self.bytes(bytes);
-        }
     }
 }
 

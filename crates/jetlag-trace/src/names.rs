@@ -2,13 +2,17 @@
 
 use std::fmt;
 
-/// A name of fewer than 256 bytes, and its length before it.
-const fn with_length<const N: usize>(name: &str) -> [u8; N] {
-    assert!(name.len() < 256 && N == name.len() + 1);
-    let mut bytes = [name.len() as u8; N];
-    let mut at = 1;
-    while at < N {
-        bytes[at] = name.as_bytes()[at - 1];
+/// As many bytes as the longest name takes with its length before it, rounded up.
+pub(crate) const PADDED: usize = 24;
+
+/// A name, its length before it and nothing behind it.
+const fn padded(name: &str) -> [u8; PADDED] {
+    assert!(name.len() < PADDED, "a longer name needs more room");
+    let mut bytes = [0; PADDED];
+    bytes[0] = name.len() as u8;
+    let mut at = 0;
+    while at < name.len() {
+        bytes[at + 1] = name.as_bytes()[at];
         at += 1;
     }
     bytes
@@ -34,10 +38,11 @@ macro_rules! names {
                 }
             }
 
-            /// The public name as it stands in the bytes of a trace: with its length before it.
-            pub(crate) const fn text8(self) -> &'static [u8] {
+            /// The public name as it stands in the bytes of a trace, with its length before it, and zeros behind it.
+            #[inline]
+            pub(crate) const fn padded(self) -> &'static [u8; PADDED] {
                 match self {
-                    $($enum::$variant => const { &with_length::<{ $name.len() + 1 }>($name) },)*
+                    $($enum::$variant => const { &padded($name) },)*
                 }
             }
 

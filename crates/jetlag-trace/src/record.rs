@@ -36,6 +36,7 @@ impl Record {
 
     /// The same record with one more field; a field of that key is replaced.
     #[must_use]
+    #[inline]
     pub fn with(mut self, key: Key, value: impl Into<Value>) -> Record {
         self.fields.set(key, value);
         self
@@ -133,6 +134,20 @@ pub enum Value {
     Pair(u64, u64),
 }
 
+impl Value {
+    /// The number without sign that it is.
+    #[inline]
+    pub fn uint(&self) -> Option<u64> {
+        if let Value::Uint(value) = self { Some(*value) } else { None }
+    }
+
+    /// The text that it is.
+    #[inline]
+    pub fn text(&self) -> Option<&Arc<str>> {
+        if let Value::Text(value) = self { Some(value) } else { None }
+    }
+}
+
 /// Conversions into a [`Value`], one line each.
 macro_rules! value_from {
     ($($type:ty => |$value:ident| $into:expr,)*) => {
@@ -194,14 +209,21 @@ impl Fields {
     }
 
     /// Adds a field; a field of that key is replaced.
+    #[inline]
     pub fn set(&mut self, key: Key, value: impl Into<Value>) {
         // Whoever makes a record mostly goes by the order of keys.
         if self.0.last().is_none_or(|(last, _)| *last < key) {
-            return self.0.push((key, value.into()));
+            self.0.push((key, value.into()));
+        } else {
+            self.put(key, value.into());
         }
+    }
+
+    #[cold]
+    fn put(&mut self, key: Key, value: Value) {
         match self.0.binary_search_by_key(&key, |(key, _)| *key) {
-            Ok(index) => self.0[index].1 = value.into(),
-            Err(index) => self.0.insert(index, (key, value.into())),
+            Ok(index) => self.0[index].1 = value,
+            Err(index) => self.0.insert(index, (key, value)),
         }
     }
 
@@ -214,18 +236,12 @@ impl Fields {
 
     /// The value of a key that holds a number without sign.
     pub fn uint(&self, key: Key) -> Option<u64> {
-        match self.value(key)? {
-            Value::Uint(value) => Some(*value),
-            _ => None,
-        }
+        self.value(key)?.uint()
     }
 
     /// The value of a key that holds text.
     pub fn text(&self, key: Key) -> Option<&Arc<str>> {
-        match self.value(key)? {
-            Value::Text(value) => Some(value),
-            _ => None,
-        }
+        self.value(key)?.text()
     }
 
     /// The value of a key that holds bytes.

@@ -1,9 +1,7 @@
 //! What acknowledgements do. Rules of `processAck`, `processAckMsgLocked`, `processNak`, `processTermLocked`, `progressUpdate` and
 //! `moveAckFloor` (`server/consumer.go`, 2.15).
 
-use std::collections::BTreeMap;
-
-use jetlag_model::{AckKind, AckPolicy, AckToken, Advisory, ConsumerSeq, DeliveryCount, Duration, SequencePair, StreamSeq};
+use jetlag_model::{AckKind, AckPolicy, AckToken, Advisory, ConsumerSeq, DeliveryCount, Duration, SeqMap, SequencePair, StreamSeq};
 
 use super::{Consumer, Pending};
 use crate::Note;
@@ -66,9 +64,9 @@ impl Consumer {
     /// An ack. Says whether it is confirmed.
     fn settle(&mut self, token: &AckToken, cx: &mut Context) -> bool {
         let from = if self.config.ack_policy == AckPolicy::All { StreamSeq(0) } else { token.stream_seq };
-        let mut settled: Vec<_> = self.pending.range(from..=token.stream_seq).map(|(seq, _)| *seq).collect();
+        let mut settled: Vec<_> = self.pending.range(from..=token.stream_seq).map(|(seq, _)| seq).collect();
         let confirmed = self.settle_without_note(token.stream_seq, token.consumer_seq, cx);
-        settled.retain(|seq| !self.pending.contains_key(seq));
+        settled.retain(|seq| !self.pending.contains(*seq));
         if settled.is_empty() {
             cx.note(Note::AckIgnored { at: self.at(), stream_seq: token.stream_seq });
         }
@@ -85,7 +83,7 @@ impl Consumer {
         let mut number = number;
         match self.config.ack_policy {
             AckPolicy::Explicit => {
-                if let Some(pending) = self.pending.remove(&seq) {
+                if let Some(pending) = self.pending.remove(seq) {
                     number = pending.first;
                     self.move_floor(number, seq);
                 }
@@ -119,7 +117,7 @@ impl Consumer {
         let walked = walk_ack_all(&self.pending, from, to);
         if rules.has(Rule::AckAllReleasesDelivered) {
             self.released.push((to, to));
-            self.released.extend(walked.iter().filter(|seq| **seq != to && self.pending.contains_key(seq)).map(|seq| (*seq, *seq)));
+            self.released.extend(walked.iter().filter(|seq| **seq != to && self.pending.contains(**seq)).map(|seq| (*seq, *seq)));
         } else if to > from.next() {
             // Everything from the lowest message that was walked over, whoever it was for; older servers took a distance for a sequence.
             let mut lowest = walked.iter().copied().min().unwrap_or(to);
@@ -131,7 +129,7 @@ impl Consumer {
             self.released.push((to, to));
         }
         for seq in walked {
-            self.pending.remove(&seq);
+            self.pending.remove(seq);
             self.redelivered.remove(&seq);
             self.queue.remove(seq);
         }
@@ -155,7 +153,7 @@ impl Consumer {
     fn nak(&mut self, token: &AckToken, delay: Option<Duration>, cx: &mut Context) -> bool {
         let seq = token.stream_seq;
         let in_range = token.consumer_seq > self.floor.consumer_seq && token.consumer_seq <= self.next_consumer;
-        if !in_range || !self.pending.contains_key(&seq) {
+        if !in_range || !self.pending.contains(seq) {
             cx.note(Note::AckIgnored { at: self.at(), stream_seq: seq });
             return false;
         }
@@ -169,7 +167,7 @@ impl Consumer {
                 // deadline is found: from the second delivery on a delayed nak under backoff waits longer than asked.
                 self.queue.remove(seq);
                 let stamp = cx.now.wall - self.config.ack_wait + delay;
-                if let Some(pending) = self.pending.get_mut(&seq) {
+                if let Some(pending) = self.pending.get_mut(seq) {
                     pending.stamp = stamp;
                     let first = pending.first;
                     self.store.update_delivered(cx.now.mono, &self.config, first, seq, token.delivery_count.0, stamp);
@@ -183,7 +181,7 @@ impl Consumer {
 
     /// An in-progress: the ack deadline counts from now. It does not take a message off the redelivery queue.
     fn in_progress(&mut self, seq: StreamSeq, cx: &mut Context) {
-        let Some(pending) = self.pending.get_mut(&seq) else {
+        let Some(pending) = self.pending.get_mut(seq) else {
             return cx.note(Note::AckIgnored { at: self.at(), stream_seq: seq });
         };
         pending.stamp = cx.now.wall;
@@ -212,9 +210,9 @@ impl Consumer {
 /// The messages that an `ack all` of `to` settles, of what is unsettled and the floor at `from`. The server walks through what is unsettled or
 /// down from `to` to the floor, whichever is less; only the second way also meets messages that have used up max_deliver, and it ends
 /// when nothing is unsettled any more.
-pub(super) fn walk_ack_all(pending: &BTreeMap<StreamSeq, Pending>, from: StreamSeq, to: StreamSeq) -> Vec<StreamSeq> {
+pub(super) fn walk_ack_all(pending: &SeqMap<StreamSeq, Pending>, from: StreamSeq, to: StreamSeq) -> Vec<StreamSeq> {
     if to.0 - from.0 > pending.len() as u64 {
-        return pending.range(..=to).map(|(seq, _)| *seq).collect();
+        return pending.range(..=to).map(|(seq, _)| seq).collect();
     }
     let mut unsettled = pending.len();
     let mut walked = Vec::new();
@@ -222,7 +220,7 @@ pub(super) fn walk_ack_all(pending: &BTreeMap<StreamSeq, Pending>, from: StreamS
         if unsettled == 0 {
             break;
         }
-        unsettled -= usize::from(pending.contains_key(&seq));
+        unsettled -= usize::from(pending.contains(seq));
         walked.push(seq);
     }
     walked

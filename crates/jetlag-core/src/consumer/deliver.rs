@@ -85,7 +85,7 @@ impl Consumer {
                 // It left the stream while it waited, and nobody said so: it is not what the filters ask for any more.
                 self.redelivered.entry(seq).or_insert(0);
                 if cx.rules.has(Rule::GoneRedeliveryTerminates)
-                    && let Some(pending) = self.pending.get(&seq).copied()
+                    && let Some(pending) = self.pending.get(seq).copied()
                 {
                     self.terminate(seq, pending.first, count - 1, UNACKNOWLEDGED_DELETED, cx);
                 }
@@ -240,7 +240,7 @@ impl Consumer {
         } else {
             // Where nobody hears a message nobody waits either: the request it went to leaves the queue here.
             self.sweep_waiting(false, false, cx);
-            if self.pending.contains_key(&seq) {
+            if self.pending.contains(seq) {
                 self.queue.push(seq);
             }
             self.run(log, cx);

@@ -212,7 +212,7 @@ impl Consumer {
         }
     }
 
-    pub(crate) fn pin_deadline(&self) -> Option<Time> {
+    pub(super) fn pin_deadline(&self) -> Option<Time> {
         self.pin_timer.as_ref().map(|timer| timer.until)
     }
 

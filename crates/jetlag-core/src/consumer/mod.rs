@@ -19,7 +19,8 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use jetlag_model::{
-    AckPolicy, Advisory, ConsumerConfig, ConsumerSeq, Duration, Now, SequencePair, StreamConfig, StreamSeq, Time, WallTime, is_subset_of,
+    AckPolicy, Advisory, ConsumerConfig, ConsumerSeq, Duration, Now, SeqMap, SequencePair, StreamConfig, StreamSeq, Time, WallTime,
+    is_subset_of,
 };
 
 pub(crate) use config::{check_modelled, check_update, checked, required_level, same_config};
@@ -63,7 +64,7 @@ pub(crate) struct Consumer {
     /// The number of the next delivery.
     next_consumer: ConsumerSeq,
     floor: SequencePair,
-    pending: BTreeMap<StreamSeq, Pending>,
+    pending: SeqMap<StreamSeq, Pending>,
     /// How often each unsettled message was delivered again. Stays behind when max_deliver is used up: it marks the message as past it.
     redelivered: BTreeMap<StreamSeq, u64>,
     /// When unsettled messages are due; an entry counts if it is what the message says. Of each message there is the one that does.
@@ -157,7 +158,7 @@ impl Consumer {
             next_stream: StreamSeq(1),
             next_consumer: ConsumerSeq(1),
             floor: SequencePair::default(),
-            pending: BTreeMap::new(),
+            pending: SeqMap::new(),
             redelivered: BTreeMap::new(),
             deadlines: BTreeSet::new(),
             queue: RedeliveryQueue::default(),
@@ -293,7 +294,7 @@ impl Consumer {
         if entry.seq >= self.next_stream {
             self.num_pending -= 1;
         }
-        if let Some(pending) = self.pending.get(&entry.seq) {
+        if let Some(pending) = self.pending.get(entry.seq) {
             let count = self.redelivered.get(&entry.seq).copied().unwrap_or(0).max(1);
             return Some(Left { seq: entry.seq, number: pending.first, count });
         }
@@ -327,12 +328,12 @@ impl Consumer {
         self.next_stream = self.next_stream.max(start);
         if self.floor.stream_seq < start {
             self.floor.stream_seq = start.prev();
-            for (seq, pending) in self.pending.clone() {
+            for (seq, pending) in self.pending.clone().iter() {
                 let gone = seq <= self.floor.stream_seq || (wider && log.entry(seq).is_none());
                 if gone {
                     self.floor.consumer_seq = self.floor.consumer_seq.max(pending.first);
                     self.next_consumer = self.next_consumer.max(self.floor.consumer_seq);
-                    self.pending.remove(&seq);
+                    self.pending.remove(seq);
                     self.redelivered.remove(&seq);
                     if cx.rules.has(Rule::PurgeSettlesInStore) {
                         self.store.update_acks(cx.now.mono, self.config.ack_policy, pending.first, seq);
@@ -400,7 +401,7 @@ impl Consumer {
         let by_message = cx.rules.has(Rule::InactivityCountsMessages);
         let counted = |seq, pending: &Pending| if by_message { seq } else { StreamSeq(pending.first.0) };
         if cx.rules.has(Rule::InactivityWaitsForAcks)
-            && let Some(last) = self.pending.iter().map(|(seq, pending)| pending.stamp + self.wait(counted(*seq, pending))).max()
+            && let Some(last) = self.pending.iter().map(|(seq, pending)| pending.stamp + self.wait(counted(seq, pending))).max()
             && last + self.config.inactive_threshold > cx.now.wall
         {
             self.inactive = Some(cx.now.mono + (last + self.config.inactive_threshold).since(cx.now.wall));
@@ -432,16 +433,9 @@ impl Consumer {
         self.run(log, cx);
     }
 
-    pub(crate) fn heartbeat_deadline(&self) -> Option<Time> {
-        self.heartbeat
-    }
-
-    pub(crate) fn inactive_deadline(&self) -> Option<Time> {
-        self.inactive
-    }
-
-    pub(crate) fn ack_wait_deadline(&self) -> Option<Time> {
-        self.timer
+    /// When it has something to do by itself: for a waiting request, a heartbeat, ack waits, a pin that nobody uses, and when nobody uses it.
+    pub(crate) fn deadlines(&self) -> [Option<Time>; 5] {
+        [self.pull_deadline(), self.heartbeat, self.timer, self.pin_deadline(), self.inactive]
     }
 
     /// Whether messages must be acknowledged at all.

@@ -15,7 +15,10 @@ impl Consumer {
     /// A message was delivered: its ack deadline counts from now.
     pub(super) fn track(&mut self, seq: StreamSeq, number: ConsumerSeq, cx: &Context) {
         let now = cx.now;
-        self.pending.entry(seq).or_insert(Pending { first: number, stamp: now.wall }).stamp = now.wall;
+        match self.pending.get_mut(seq) {
+            Some(pending) => pending.stamp = now.wall,
+            None => _ = self.pending.insert(seq, Pending { first: number, stamp: now.wall }),
+        }
         self.note_deadline(seq);
         if never_expires(&self.config, cx.rules) {
             return;
@@ -67,7 +70,7 @@ impl Consumer {
 
     /// When an unsettled message is due.
     fn deadline_of(&self, seq: StreamSeq) -> Option<WallTime> {
-        self.pending.get(&seq).map(|pending| pending.stamp + self.wait(seq))
+        self.pending.get(seq).map(|pending| pending.stamp + self.wait(seq))
     }
 
     /// Whether an entry says when its message is due; it may say when it was.
@@ -87,7 +90,7 @@ impl Consumer {
 
     /// All deadlines may be others.
     pub(super) fn note_all_deadlines(&mut self) {
-        self.deadlines = self.pending.iter().map(|(seq, pending)| (pending.stamp + self.wait(*seq), *seq)).collect();
+        self.deadlines = self.pending.iter().map(|(seq, pending)| (pending.stamp + self.wait(seq), seq)).collect();
     }
 
     /// Messages that are past their deadlines and not queued, in the stream's order.
@@ -109,7 +112,7 @@ impl Consumer {
     fn alarm_period(&self, at: WallTime) -> (Duration, Option<Duration>) {
         let backoff = &self.config.backoff;
         let longest = backoff.last().copied().unwrap_or(self.config.ack_wait);
-        let redeliveries = |seq| self.redelivered.get(seq).map_or(0, |count| usize::try_from(*count).unwrap_or(usize::MAX));
+        let redeliveries = |seq| self.redelivered.get(&seq).map_or(0, |count| usize::try_from(*count).unwrap_or(usize::MAX));
         let next_step = |seq| backoff.get(redeliveries(seq).saturating_add(1)).copied().unwrap_or(longest);
         let period = match backoff.as_slice() {
             [] => longest,
@@ -148,13 +151,13 @@ impl Consumer {
         let stalled = self.is_stalled();
         let mut expired = Vec::new();
         let mut dropped = false;
-        while let Some((&seq, pending)) = self.pending.first_key_value()
+        while let Some((seq, pending)) = self.pending.first()
             && (seq < log.first_seq() || seq <= self.floor.stream_seq)
         {
             // It is gone from the stream, or was settled while nobody looked.
             self.floor.stream_seq = self.floor.stream_seq.max(seq);
             self.floor.consumer_seq = self.floor.consumer_seq.max(pending.first);
-            self.pending.remove(&seq);
+            self.pending.remove(seq);
             self.redelivered.remove(&seq);
             self.queue.remove(seq);
             dropped = true;
@@ -186,7 +189,7 @@ impl Consumer {
 
     /// All unsettled messages go to the queue: the deliver subject changed. Rules of `forceExpirePending`.
     pub(super) fn expire_all(&mut self, cx: &mut Context) {
-        let candidates: Vec<_> = self.pending.keys().copied().filter(|seq| !self.queue.contains(*seq)).collect();
+        let candidates: Vec<_> = self.pending.keys().filter(|seq| !self.queue.contains(*seq)).collect();
         let expired: Vec<_> = candidates.into_iter().filter(|seq| !self.exhausted_by_timer(*seq, cx)).collect();
         if expired.is_empty() {
             return;
@@ -198,11 +201,11 @@ impl Consumer {
 
     /// Queues expired messages. Their stamps move together, the lowest sequence to now: that keeps their distances for a next time.
     fn queue_expired(&mut self, expired: &[StreamSeq], cx: &mut Context) {
-        let Some(lowest) = expired.first().and_then(|seq| self.pending.get(seq)) else { return };
+        let Some(lowest) = expired.first().and_then(|seq| self.pending.get(*seq)) else { return };
         let shift = cx.now.wall.since(lowest.stamp);
         for seq in expired {
             self.queue.push(*seq);
-            if let Some(pending) = self.pending.get_mut(seq) {
+            if let Some(pending) = self.pending.get_mut(*seq) {
                 pending.stamp = pending.stamp + shift;
             }
             self.note_deadline(*seq);
@@ -236,7 +239,7 @@ impl Consumer {
         if advised {
             cx.advise(&self.stream, &self.name, &Advisory::MaxDeliver { stream_seq: seq, deliveries: told });
         }
-        if let Some(pending) = self.pending.remove(&seq) {
+        if let Some(pending) = self.pending.remove(seq) {
             self.store.update_delivered(cx.now.mono, &self.config, pending.first, seq, stored_count, pending.stamp);
             self.last_delivery = Some(cx.now.wall);
             if cx.rules.has(Rule::ExhaustionMovesFloor) {

@@ -27,7 +27,7 @@ impl Consumer {
         }
         let unsettled = match self.config.ack_policy {
             AckPolicy::None | AckPolicy::All => true,
-            AckPolicy::Explicit => seq >= self.next_stream || self.pending.contains_key(&seq),
+            AckPolicy::Explicit => seq >= self.next_stream || self.pending.contains(seq),
         };
         (seq > self.floor.stream_seq && unsettled) || (rules.has(Rule::GivenUpIsNeeded) && self.redelivered.contains_key(&seq))
     }
@@ -39,7 +39,7 @@ impl Consumer {
             return Vec::new();
         }
         let above_floor = |entry: &LogEntry| {
-            let settled = !pending.is_empty() && entry.seq <= delivered && !pending.contains_key(&entry.seq);
+            let settled = !pending.is_empty() && entry.seq <= delivered && !pending.contains(entry.seq);
             settled && (rules.has(Rule::StoredAcksRelease) || (floor > StreamSeq(0) && self.needs(entry, rules)))
         };
         let wanted = |entry: &&LogEntry| accepts(self.config.filters(), &entry.subject) && (entry.seq <= floor || above_floor(entry));

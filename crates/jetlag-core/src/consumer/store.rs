@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use jetlag_model::{AckPolicy, ConsumerConfig, ConsumerSeq, Duration, SequencePair, StreamSeq, Time, WallTime};
+use jetlag_model::{AckPolicy, ConsumerConfig, ConsumerSeq, Duration, SeqMap, SequencePair, StreamSeq, Time, WallTime};
 
 use super::Pending;
 use super::ack::walk_ack_all;
@@ -66,7 +66,7 @@ impl Writer {
 struct State {
     delivered: SequencePair,
     floor: SequencePair,
-    pending: BTreeMap<StreamSeq, Pending>,
+    pending: SeqMap<StreamSeq, Pending>,
     redelivered: BTreeMap<StreamSeq, u64>,
 }
 
@@ -105,7 +105,7 @@ impl ConsumerStore {
         ConsumerState {
             delivered: *delivered,
             floor: *floor,
-            pending: pending.iter().map(|(seq, entry)| (*seq, entry.first, entry.stamp)).collect(),
+            pending: pending.iter().map(|(seq, entry)| (seq, entry.first, entry.stamp)).collect(),
             redelivered: redelivered.iter().map(|(seq, count)| (*seq, *count)).collect(),
         }
     }
@@ -136,7 +136,7 @@ impl ConsumerStore {
         self.state.floor
     }
 
-    pub(crate) fn pending(&self) -> &BTreeMap<StreamSeq, Pending> {
+    pub(crate) fn pending(&self) -> &SeqMap<StreamSeq, Pending> {
         &self.state.pending
     }
 
@@ -163,7 +163,7 @@ impl ConsumerStore {
     fn set_pending(&mut self, change: &mut Change, seq: StreamSeq, entry: Option<Pending>) {
         let before = match entry {
             Some(entry) => self.state.pending.insert(seq, entry),
-            None => self.state.pending.remove(&seq),
+            None => self.state.pending.remove(seq),
         };
         if !self.volatile {
             change.pending.push((seq, before));
@@ -206,7 +206,7 @@ impl ConsumerStore {
             return self.record(change);
         }
         if seq <= self.state.delivered.stream_seq {
-            if let Some(entry) = self.state.pending.get(&seq).copied() {
+            if let Some(entry) = self.state.pending.get(seq).copied() {
                 self.set_pending(&mut change, seq, Some(Pending { stamp, ..entry }));
             }
         } else {
@@ -234,7 +234,7 @@ impl ConsumerStore {
         if self.state.redelivered.contains_key(&seq) {
             self.set_redelivered(&mut change, seq, None);
         }
-        let known = self.state.pending.get(&seq).copied();
+        let known = self.state.pending.get(seq).copied();
         let Some(entry) = known.filter(|_| consumer_seq > self.state.floor.consumer_seq) else {
             return self.record(change);
         };
@@ -269,10 +269,10 @@ impl ConsumerStore {
         at: Time,
         delivered: SequencePair,
         floor: SequencePair,
-        pending: &BTreeMap<StreamSeq, Pending>,
+        pending: &SeqMap<StreamSeq, Pending>,
         redelivered: &BTreeMap<StreamSeq, u64>,
     ) {
-        let out_of_range = pending.keys().any(|seq| *seq <= floor.stream_seq || *seq > delivered.stream_seq);
+        let out_of_range = pending.keys().any(|seq| seq <= floor.stream_seq || seq > delivered.stream_seq);
         if out_of_range
             || floor.consumer_seq > delivered.consumer_seq
             || floor.stream_seq > delivered.stream_seq
@@ -282,14 +282,14 @@ impl ConsumerStore {
             return;
         }
         let mut change = self.change(at);
-        for seq in self.state.pending.keys().copied().collect::<Vec<_>>() {
+        for seq in self.state.pending.keys().collect::<Vec<_>>() {
             self.set_pending(&mut change, seq, None);
         }
         for seq in self.state.redelivered.keys().copied().collect::<Vec<_>>() {
             self.set_redelivered(&mut change, seq, None);
         }
-        for (seq, entry) in pending {
-            self.set_pending(&mut change, *seq, Some(*entry));
+        for (seq, entry) in pending.iter() {
+            self.set_pending(&mut change, seq, Some(*entry));
         }
         for (seq, count) in redelivered {
             self.set_redelivered(&mut change, *seq, Some(*count));
@@ -313,7 +313,7 @@ impl ConsumerStore {
             for (seq, before) in change.pending.into_iter().rev() {
                 match before {
                     Some(entry) => self.state.pending.insert(seq, entry),
-                    None => self.state.pending.remove(&seq),
+                    None => self.state.pending.remove(seq),
                 };
             }
             for (seq, before) in change.redelivered.into_iter().rev() {
@@ -336,7 +336,7 @@ impl ConsumerStore {
         self.journal.clear();
         self.writer = Writer::default();
         if self.state.delivered.stream_seq > last {
-            self.state.pending.retain(|seq, _| *seq <= last);
+            self.state.pending.retain(|seq, _| seq <= last);
             self.state.redelivered.retain(|seq, _| *seq <= last);
             self.state.delivered.stream_seq = last;
             self.state.floor.stream_seq = self.state.floor.stream_seq.min(last);
@@ -425,7 +425,7 @@ mod tests {
         step(&mut store, &mut before, &|store| store.update_acks(Time::START, AckPolicy::All, ConsumerSeq(3), StreamSeq(3)));
         step(&mut store, &mut before, &|store| {
             let pair = SequencePair { consumer_seq: ConsumerSeq(4), stream_seq: StreamSeq(9) };
-            store.overwrite(Time::START, pair, pair, &BTreeMap::new(), &BTreeMap::new());
+            store.overwrite(Time::START, pair, pair, &SeqMap::new(), &BTreeMap::new());
         });
         while let Some(state) = before.pop() {
             assert_eq!(store.state, state);

@@ -293,7 +293,7 @@ impl Consumer {
     }
 
     /// When a request expires or is owed a heartbeat.
-    pub(crate) fn pull_deadline(&self) -> Option<Time> {
+    pub(super) fn pull_deadline(&self) -> Option<Time> {
         self.waiting.iter().flat_map(|waiting| [waiting.expires, waiting.next_heartbeat]).flatten().min()
     }
 

@@ -1,10 +1,10 @@
 //! The messages of one stream, and nothing of what is done with them: append, look up, find the next match, remove. File streams keep a
 //! journal of their last changes, so that a killed server can lose a tail.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
-use jetlag_model::{Headers, Message, Payload, StorageType, StreamSeq, Time, WallTime, is_valid_literal, matches};
+use jetlag_model::{Headers, Message, Payload, SeqMap, StorageType, StreamSeq, Time, WallTime, is_valid_literal, matches};
 
 use crate::disk::Changed;
 use crate::rules::{Rule, Rules};
@@ -66,17 +66,62 @@ enum Missed {
     OnlyOne,
 }
 
+/// What is known of one subject that has messages.
+#[derive(Clone, Debug, Default)]
+struct OfSubject {
+    /// Its messages.
+    seqs: SeqMap<StreamSeq, ()>,
+    /// Its newest message was removed while others stayed, and nobody has counted it since. Older servers did not find the newest message then, see
+    /// [`Log::last_told`].
+    missed: Option<Missed>,
+    /// Its oldest message was removed while others stayed, and nobody has counted it since.
+    headless: bool,
+}
+
+impl OfSubject {
+    fn oldest(&self) -> Option<StreamSeq> {
+        self.seqs.first().map(|(seq, ())| seq)
+    }
+
+    fn newest(&self) -> Option<StreamSeq> {
+        self.seqs.last().map(|(seq, ())| seq)
+    }
+
+    /// Somebody counted its messages.
+    fn counted(&mut self) {
+        self.missed = None;
+        self.headless = false;
+    }
+
+    /// A message is gone; says whether it was the last one.
+    fn remove(&mut self, seq: StreamSeq) -> bool {
+        let (was_first, was_newest) = (self.oldest() == Some(seq), self.newest() == Some(seq));
+        self.seqs.remove(seq);
+        let left = self.seqs.len();
+        let before = match self.missed {
+            Some(Missed::OfSeveral(last)) => Some(last),
+            Some(Missed::OnlyOne) | None => None,
+        };
+        let newest_gone = before.or(was_newest.then_some(seq));
+        let headless = was_first || self.headless;
+        self.missed = match newest_gone {
+            None => None,
+            Some(_) if left == 1 && !headless => Some(Missed::OnlyOne),
+            Some(last) => Some(Missed::OfSeveral(last)),
+        };
+        // The only one left is the oldest, if it is known to be the newest.
+        self.headless = headless && !(left == 1 && newest_gone.is_none());
+        left == 0
+    }
+}
+
 /// The messages of one stream.
 #[derive(Clone, Debug)]
 pub(crate) struct Log {
     storage: StorageType,
-    entries: BTreeMap<StreamSeq, LogEntry>,
-    by_subject: BTreeMap<Arc<str>, BTreeSet<StreamSeq>>,
-    /// Subjects whose newest message was removed while others stayed, and which nobody has counted since. Older servers did not find their newest
-    /// message then, see [`Log::last_told`].
-    uncounted: BTreeMap<Arc<str>, Missed>,
-    /// Subjects whose oldest message was removed while others stayed, and which nobody has counted since.
-    headless: BTreeSet<Arc<str>>,
+    entries: SeqMap<StreamSeq, LogEntry>,
+    /// The subjects that have messages.
+    subjects: BTreeMap<Arc<str>, OfSubject>,
     ends: Ends,
     bytes: u64,
     journal: VecDeque<Change>,
@@ -90,10 +135,8 @@ impl Log {
         let (first, last) = if first_seq > 0 { (first_seq, first_seq - 1) } else { (0, 0) };
         Log {
             storage,
-            entries: BTreeMap::new(),
-            by_subject: BTreeMap::new(),
-            uncounted: BTreeMap::new(),
-            headless: BTreeSet::new(),
+            entries: SeqMap::new(),
+            subjects: BTreeMap::new(),
             ends: Ends { first_seq: StreamSeq(first), last_seq: StreamSeq(last), last_time: None },
             bytes: 0,
             journal: VecDeque::new(),
@@ -131,7 +174,7 @@ impl Log {
     }
 
     pub(crate) fn first_time(&self) -> Option<WallTime> {
-        self.entries.values().next().map(|entry| entry.time)
+        self.entries.first().map(|(_, entry)| entry.time)
     }
 
     /// The messages from one sequence to another, both included.
@@ -144,11 +187,11 @@ impl Log {
     }
 
     pub(crate) fn subjects(&self) -> u64 {
-        self.by_subject.len() as u64
+        self.subjects.len() as u64
     }
 
     pub(crate) fn entry(&self, seq: StreamSeq) -> Option<&LogEntry> {
-        self.entries.get(&seq)
+        self.entries.get(seq)
     }
 
     pub(crate) fn entries(&self) -> impl Iterator<Item = &LogEntry> {
@@ -162,31 +205,31 @@ impl Log {
 
     /// Bytes that the message at `seq` takes; 0 if there is none.
     pub(crate) fn size_at(&self, seq: StreamSeq) -> u64 {
-        self.entries.get(&seq).map_or(0, |entry| entry.size(self.storage))
+        self.entries.get(seq).map_or(0, |entry| entry.size(self.storage))
     }
 
     /// How many messages a subject has.
     pub(crate) fn count_of(&self, subject: &str) -> u64 {
-        self.by_subject.get(subject).map_or(0, |seqs| seqs.len() as u64)
+        self.subjects.get(subject).map_or(0, |of| of.seqs.len() as u64)
     }
 
     /// The oldest message of a subject.
     pub(crate) fn first_of(&self, subject: &str) -> Option<StreamSeq> {
-        self.by_subject.get(subject)?.first().copied()
+        self.subjects.get(subject)?.oldest()
     }
 
     /// The newest message whose subject matches a filter.
     pub(crate) fn last_matching(&self, filter: &str) -> Option<StreamSeq> {
         if is_valid_literal(filter) {
-            return self.by_subject.get(filter)?.last().copied();
+            return self.subjects.get(filter)?.newest();
         }
-        self.by_subject.iter().filter(|(subject, _)| matches(filter, subject)).filter_map(|(_, seqs)| seqs.last().copied()).max()
+        self.subjects.iter().filter(|(subject, _)| matches(filter, subject)).filter_map(|(_, of)| of.newest()).max()
     }
 
     /// The newest message that matches a filter, as requests that name one subject are told. Rules of `LoadLastMsg` (`server/filestore.go`,
     /// `memstore.go`).
     pub(crate) fn last_told(&self, filter: &str, rules: Rules) -> Option<StreamSeq> {
-        let is_missed = match self.uncounted.get(filter) {
+        let is_missed = match self.subjects.get(filter).and_then(|of| of.missed) {
             None => false,
             Some(Missed::OfSeveral(_)) => !rules.has(Rule::NewestLeftIsFound),
             Some(Missed::OnlyOne) => !rules.has(Rule::OnlyOneLeftIsFound),
@@ -200,20 +243,19 @@ impl Log {
     pub(crate) fn last_of_each_told(&self, filters: &[String], all: bool, rules: Rules) -> Vec<StreamSeq> {
         let looks_itself = rules.has(Rule::LastPerSubjectLooksItself);
         let stale = looks_itself && !rules.has(Rule::NewestLeftIsFound) && (all || self.storage == StorageType::Memory);
-        let told = |(subject, seqs): (&Arc<str>, &BTreeSet<StreamSeq>)| match self.uncounted.get(subject) {
-            Some(Missed::OfSeveral(gone)) if stale => Some(*gone),
-            _ if looks_itself => seqs.last().copied(),
+        let told = |(subject, of): (&Arc<str>, &OfSubject)| match of.missed {
+            Some(Missed::OfSeveral(gone)) if stale => Some(gone),
+            _ if looks_itself => of.newest(),
             _ => self.last_told(subject, rules),
         };
-        let mut seqs: Vec<_> = self.by_subject.iter().filter(|(subject, _)| accepts(filters, subject)).filter_map(told).collect();
+        let mut seqs: Vec<_> = self.subjects.iter().filter(|(subject, _)| accepts(filters, subject)).filter_map(told).collect();
         seqs.sort_unstable();
         seqs
     }
 
     /// A server that starts counts everything, and a first sequence that was left behind moves.
     pub(crate) fn recount(&mut self) {
-        self.uncounted.clear();
-        self.headless.clear();
+        self.subjects.values_mut().for_each(OfSubject::counted);
         if self.entries.is_empty() && self.ends.last_seq > StreamSeq(0) && self.ends.first_seq <= self.ends.last_seq {
             self.move_first();
         }
@@ -221,16 +263,17 @@ impl Log {
 
     /// The messages of some subjects are counted.
     pub(crate) fn count_subjects(&mut self, filters: &[String]) {
-        let counted = |subject: &str| filters.iter().any(|filter| matches(filter, subject));
-        self.uncounted.retain(|subject, _| !counted(subject));
-        self.headless.retain(|subject| !counted(subject));
+        for (subject, of) in &mut self.subjects {
+            if filters.iter().any(|filter| matches(filter, subject)) {
+                of.counted();
+            }
+        }
     }
 
     /// The newest message of each subject that matches one of the filters, ascending.
     pub(crate) fn last_of_each(&self, filters: &[String]) -> Vec<StreamSeq> {
         let wanted = |subject: &str| filters.iter().any(|filter| matches(filter, subject));
-        let mut seqs: Vec<_> =
-            self.by_subject.iter().filter(|(subject, _)| wanted(subject)).filter_map(|(_, seqs)| seqs.last().copied()).collect();
+        let mut seqs: Vec<_> = self.subjects.iter().filter(|(subject, _)| wanted(subject)).filter_map(|(_, of)| of.newest()).collect();
         seqs.sort_unstable();
         seqs
     }
@@ -240,7 +283,7 @@ impl Log {
         if let [filter] = filters
             && is_valid_literal(filter)
         {
-            let seq = self.by_subject.get(filter.as_str())?.range(from..).next()?;
+            let (seq, ()) = self.subjects.get(filter.as_str())?.seqs.range(from..).next()?;
             return self.entries.get(seq);
         }
         self.entries.range(from..).map(|(_, entry)| entry).find(|entry| accepts(filters, &entry.subject))
@@ -323,7 +366,7 @@ impl Log {
     /// `below` on were deleted before, the first sequence is left behind until the next message, unless `moves`.
     pub(crate) fn compact(&mut self, at: Time, below: StreamSeq, moves: bool) -> Vec<LogEntry> {
         let before = self.ends;
-        let seqs: Vec<_> = self.entries.range(..below).map(|(seq, _)| *seq).collect();
+        let seqs: Vec<_> = self.entries.range(..below).map(|(seq, _)| seq).collect();
         let removed: Vec<_> = seqs.into_iter().filter_map(|seq| self.take(seq)).collect();
         if below > self.ends.last_seq {
             self.ends.first_seq = below;
@@ -337,48 +380,28 @@ impl Log {
 
     fn insert(&mut self, entry: LogEntry) {
         self.bytes += entry.size(self.storage);
-        self.by_subject.entry(entry.subject.clone()).or_default().insert(entry.seq);
-        self.uncounted.remove(&entry.subject);
+        let of = match self.subjects.get_mut(&entry.subject) {
+            Some(of) => of,
+            None => self.subjects.entry(entry.subject.clone()).or_default(),
+        };
+        of.seqs.insert(entry.seq, ());
+        of.missed = None;
         self.entries.insert(entry.seq, entry);
     }
 
     fn take(&mut self, seq: StreamSeq) -> Option<LogEntry> {
-        let entry = self.entries.remove(&seq)?;
+        let entry = self.entries.remove(seq)?;
         self.bytes -= entry.size(self.storage);
-        let seqs = self.by_subject.get_mut(&entry.subject).expect("every message is listed under its subject");
-        let (was_first, was_newest) = (seqs.first() == Some(&seq), seqs.last() == Some(&seq));
-        seqs.remove(&seq);
-        let left = seqs.len();
-        if left == 0 {
-            self.by_subject.remove(&entry.subject);
+        let of = self.subjects.get_mut(&entry.subject).expect("every message is listed under its subject");
+        if of.remove(entry.seq) {
+            self.subjects.remove(&entry.subject);
         }
-        let before = match self.uncounted.get(&entry.subject) {
-            Some(Missed::OfSeveral(last)) => Some(*last),
-            Some(Missed::OnlyOne) | None => None,
-        };
-        let newest_gone = before.or(was_newest.then_some(seq));
-        let headless = was_first || self.headless.contains(&entry.subject);
-        let missed = match (left, newest_gone) {
-            (0, _) | (_, None) => None,
-            (1, Some(_)) if !headless => Some(Missed::OnlyOne),
-            (_, Some(last)) => Some(Missed::OfSeveral(last)),
-        };
-        // The only one left is the oldest, if it is known to be the newest.
-        if headless && left > 0 && !(left == 1 && newest_gone.is_none()) {
-            self.headless.insert(entry.subject.clone());
-        } else {
-            self.headless.remove(&entry.subject);
-        }
-        match missed {
-            Some(missed) => self.uncounted.insert(entry.subject.clone(), missed),
-            None => self.uncounted.remove(&entry.subject),
-        };
         Some(entry)
     }
 
     /// After a removal the log begins with its first message, or behind its last.
     fn move_first(&mut self) {
-        self.ends.first_seq = self.entries.keys().next().copied().unwrap_or(self.ends.last_seq.next());
+        self.ends.first_seq = self.entries.first().map(|(seq, _)| seq).unwrap_or(self.ends.last_seq.next());
     }
 
     fn record(&mut self, change: impl FnOnce() -> Change) {

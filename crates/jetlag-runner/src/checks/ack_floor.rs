@@ -1,28 +1,28 @@
 //! `ack-floor`: a consumer's ack floor never goes back. Exempt is a server that died and lost a tail of what it had stored; a consumer that was
 //! deleted and made again starts afresh.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use jetlag_trace::{Key, Record};
 
-use super::{About, Configs, ConsumerKey, Finding, Judge, forget_deleted, lost_a_tail};
+use super::{About, ByConsumer, Configs, ConsumerKey, Finding, Judge, lost_a_tail};
 
 #[derive(Default)]
 pub(super) struct Floors {
-    floors: BTreeMap<ConsumerKey, (u64, u64)>,
+    floors: ByConsumer<(u64, u64)>,
     lost: BTreeSet<ConsumerKey>,
 }
 
 impl Judge for Floors {
-    fn follow(&mut self, record: &Record, about: &About, _: &Configs, finding: &mut Finding) {
+    fn follow(&mut self, record: &Record, about: &About<'_>, _: &Configs, finding: &mut Finding) {
         if lost_a_tail(record) {
-            self.lost.extend(self.floors.keys().cloned());
+            self.lost.extend(self.floors.iter().map(|(consumer, _)| consumer.clone()));
         }
-        forget_deleted(record, about, &mut self.floors);
+        self.floors.forget_deleted(record, about);
         let Some(floor) = record.fields.pair(Key::AckFloor).filter(|_| !record.kind.is_client_visible()) else { return };
-        let Some(consumer) = &about.consumer else { return };
+        let Some(consumer) = about.consumer else { return };
         finding.look();
-        let known = self.floors.entry(consumer.clone()).or_default();
+        let known = self.floors.of(consumer);
         let before = std::mem::replace(known, floor);
         if floor.0 >= before.0 && floor.1 >= before.1 {
             return;

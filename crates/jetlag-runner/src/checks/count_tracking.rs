@@ -33,7 +33,7 @@ struct Got {
 }
 
 impl Judge for Counts {
-    fn follow(&mut self, record: &Record, about: &About, _: &Configs, finding: &mut Finding) {
+    fn follow(&mut self, record: &Record, about: &About<'_>, _: &Configs, finding: &mut Finding) {
         let Some(client) = record.place.actor() else { return };
         match record.kind {
             Kind::Crashed => {
@@ -47,7 +47,7 @@ impl Judge for Counts {
 }
 
 impl Counts {
-    fn got(&mut self, record: &Record, about: &About, client: &Arc<str>) {
+    fn got(&mut self, record: &Record, about: &About<'_>, client: &Arc<str>) {
         let Some((consumer, seq)) = about.message() else { return };
         let Some(server) = record.fields.uint(Key::DeliveryCount) else { return };
         let key = (client.clone(), consumer.clone(), seq);
@@ -64,7 +64,7 @@ impl Counts {
         known.times += 1;
     }
 
-    fn counted(&mut self, record: &Record, about: &About, client: &Arc<str>, finding: &mut Finding) {
+    fn counted(&mut self, record: &Record, about: &About<'_>, client: &Arc<str>, finding: &mut Finding) {
         let Some((consumer, seq)) = about.message() else { return };
         let Some(server) = record.fields.uint(Key::DeliveryCount) else { return };
         finding.look();

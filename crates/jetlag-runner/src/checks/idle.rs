@@ -8,7 +8,7 @@ use super::{About, Configs, Finding, Judge, Observed};
 pub(super) struct Idle;
 
 impl Judge for Idle {
-    fn follow(&mut self, _: &Record, _: &About, _: &Configs, _: &mut Finding) {}
+    fn follow(&mut self, _: &Record, _: &About<'_>, _: &Configs, _: &mut Finding) {}
 
     fn conclude(&self, _: &Configs, observed: &Observed, finding: &mut Finding) {
         if observed.working {

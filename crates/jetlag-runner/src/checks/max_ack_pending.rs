@@ -13,15 +13,15 @@ use super::{About, Configs, ConsumerKey, Finding, Judge, config_of, show};
 pub(super) struct Excuses(BTreeMap<ConsumerKey, &'static str>);
 
 impl Judge for Excuses {
-    fn follow(&mut self, record: &Record, about: &About, configs: &Configs, finding: &mut Finding) {
+    fn follow(&mut self, record: &Record, about: &About<'_>, configs: &Configs, finding: &mut Finding) {
         match record.kind {
             Kind::ConsumerUpdated => {
-                let Some((consumer, config)) = about.consumer.as_ref().zip(config_of(record)) else { return };
+                let Some((consumer, config)) = about.consumer.zip(config_of(record)) else { return };
                 if configs.of(consumer).is_some_and(|before| config.max_ack_pending < before.max_ack_pending) {
                     self.0.insert(consumer.clone(), "limit lowered");
                 }
             }
-            Kind::ServerDown => self.0.extend(configs.0.keys().map(|consumer| (consumer.clone(), "restart"))),
+            Kind::ServerDown => self.0.extend(configs.0.iter().map(|(consumer, _)| (consumer.clone(), "restart"))),
             Kind::Delivered if record.fields.uint(Key::DeliveryCount) == Some(1) => self.judge(record, about, configs, finding),
             _ => {}
         }
@@ -29,7 +29,7 @@ impl Judge for Excuses {
 }
 
 impl Excuses {
-    fn judge(&mut self, record: &Record, about: &About, configs: &Configs, finding: &mut Finding) {
+    fn judge(&mut self, record: &Record, about: &About<'_>, configs: &Configs, finding: &mut Finding) {
         let Some((consumer, seq)) = about.message() else { return };
         let Some(config) = configs.of(consumer).filter(|config| config.ack_policy != AckPolicy::None) else { return };
         let (Ok(limit), Some(pending)) = (u64::try_from(config.max_ack_pending), record.fields.uint(Key::NumAckPending)) else { return };

@@ -1,26 +1,24 @@
 //! `max-deliver`: no message is delivered more often than its consumer allows, and none after it was given up. No exemptions: a lowered limit
 //! counts from when it was lowered.
 
-use std::collections::BTreeMap;
-
 use jetlag_model::SeqSet;
 use jetlag_trace::{Key, Kind, Record};
 
-use super::{About, Configs, ConsumerKey, Finding, Judge, forget_deleted, show};
+use super::{About, ByConsumer, Configs, Finding, Judge, show};
 
 /// What each consumer has given up.
 #[derive(Default)]
-pub(super) struct Exhausted(BTreeMap<ConsumerKey, SeqSet>);
+pub(super) struct Exhausted(ByConsumer<SeqSet>);
 
 impl Judge for Exhausted {
-    fn follow(&mut self, record: &Record, about: &About, configs: &Configs, finding: &mut Finding) {
-        forget_deleted(record, about, &mut self.0);
+    fn follow(&mut self, record: &Record, about: &About<'_>, configs: &Configs, finding: &mut Finding) {
+        self.0.forget_deleted(record, about);
         if !matches!(record.kind, Kind::Exhausted | Kind::Delivered) {
             return;
         }
         let Some((consumer, seq)) = about.message() else { return };
         if record.kind == Kind::Exhausted {
-            self.0.entry(consumer.clone()).or_default().insert(seq);
+            self.0.of(consumer).insert(seq);
             return;
         }
         finding.look();

@@ -8,16 +8,14 @@ mod count_tracking;
 mod idle;
 mod max_ack_pending;
 mod max_deliver;
+mod names;
 mod no_message_lost;
 mod redelivery_deadline;
 mod settled;
 #[cfg(test)]
 mod tests;
 
-use std::cmp::Ordering;
 use std::collections::BTreeMap;
-use std::fmt;
-use std::sync::Arc;
 
 use jetlag_model::ConsumerConfig;
 use jetlag_scenario::CheckName;
@@ -25,94 +23,10 @@ use jetlag_sim::{Backend, World, WorldError};
 use jetlag_trace::{Key, Kind, Record};
 use serde_json::Value as Json;
 
+use self::names::{About, ByConsumer, Names};
 use crate::CheckReport;
 
-/// A consumer: its stream's name and its own. There is one a consumer, so that comparing two of them mostly ends with their places in memory.
-#[derive(Clone, Debug)]
-pub(crate) struct ConsumerKey(Arc<(Arc<str>, Arc<str>)>);
-
-impl ConsumerKey {
-    fn stream(&self) -> &Arc<str> {
-        &self.0.0
-    }
-
-    fn consumer(&self) -> &Arc<str> {
-        &self.0.1
-    }
-}
-
-impl Ord for ConsumerKey {
-    fn cmp(&self, other: &ConsumerKey) -> Ordering {
-        if Arc::ptr_eq(&self.0, &other.0) { Ordering::Equal } else { self.0.cmp(&other.0) }
-    }
-}
-
-impl PartialOrd for ConsumerKey {
-    fn partial_cmp(&self, other: &ConsumerKey) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl PartialEq for ConsumerKey {
-    fn eq(&self, other: &ConsumerKey) -> bool {
-        self.cmp(other) == Ordering::Equal
-    }
-}
-
-impl Eq for ConsumerKey {}
-
-impl fmt::Display for ConsumerKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.stream(), self.consumer())
-    }
-}
-
-/// The consumers that records have named so far.
-#[derive(Default)]
-struct Names {
-    /// By their names.
-    known: Vec<ConsumerKey>,
-    /// The one that was named last.
-    last: usize,
-}
-
-impl Names {
-    /// What a record is about.
-    fn about(&mut self, record: &Record) -> About {
-        let consumer = record.fields.text(Key::Stream).zip(record.fields.text(Key::Consumer));
-        About { consumer: consumer.map(|(stream, consumer)| self.key(stream, consumer)), seq: record.fields.uint(Key::StreamSeq) }
-    }
-
-    fn key(&mut self, stream: &Arc<str>, consumer: &Arc<str>) -> ConsumerKey {
-        if let Some(last) = self.known.get(self.last)
-            && *last.consumer() == *consumer
-            && *last.stream() == *stream
-        {
-            return last.clone();
-        }
-        let place = self.known.binary_search_by(|known| (known.stream(), known.consumer()).cmp(&(stream, consumer)));
-        self.last = place.unwrap_or_else(|place| {
-            self.known.insert(place, ConsumerKey(Arc::new((stream.clone(), consumer.clone()))));
-            place
-        });
-        self.known[self.last].clone()
-    }
-}
-
-/// What a record is about.
-struct About {
-    /// The consumer.
-    consumer: Option<ConsumerKey>,
-    /// The message's sequence in the stream.
-    seq: Option<u64>,
-}
-
-impl About {
-    /// The message of the consumer.
-    fn message(&self) -> Option<(&ConsumerKey, u64)> {
-        self.consumer.as_ref().zip(self.seq)
-    }
-}
+pub(crate) use self::names::ConsumerKey;
 
 /// What a check found.
 #[derive(Clone)]
@@ -186,7 +100,7 @@ impl Observed {
 /// What must hold in a run, as it is followed.
 trait Judge {
     /// Takes note of a record and what it is about. Configurations are as they stood before it.
-    fn follow(&mut self, record: &Record, about: &About, configs: &Configs, finding: &mut Finding);
+    fn follow(&mut self, record: &Record, about: &About<'_>, configs: &Configs, finding: &mut Finding);
 
     /// Judges what only the state at the time of the check tells.
     fn conclude(&self, _: &Configs, _: &Observed, _: &mut Finding) {}
@@ -239,13 +153,13 @@ impl Checks {
             for Followed { judge, finding, .. } in &mut self.followed {
                 judge.follow(record, &about, &self.configs, finding);
             }
-            self.configs.follow(record, about.consumer);
+            self.configs.follow(record, &about);
         }
     }
 
     /// The consumers that exist.
     pub(crate) fn consumers(&self) -> Vec<ConsumerKey> {
-        self.configs.0.keys().cloned().collect()
+        self.configs.0.iter().map(|(consumer, _)| consumer.clone()).collect()
     }
 
     /// What a check finds in all that happened so far. It must be one of these.
@@ -273,25 +187,18 @@ fn config_of(record: &Record) -> Option<ConsumerConfig> {
 
 /// Configurations as they stand while a run is followed.
 #[derive(Default)]
-struct Configs(BTreeMap<ConsumerKey, ConsumerConfig>);
+struct Configs(ByConsumer<ConsumerConfig>);
 
 impl Configs {
     /// Takes note of a record if it changes the configuration of the consumer that it is about.
-    fn follow(&mut self, record: &Record, consumer: Option<ConsumerKey>) {
+    fn follow(&mut self, record: &Record, about: &About<'_>) {
         match record.kind {
             Kind::ConsumerCreated | Kind::ConsumerUpdated => {
-                if let (Some(key), Some(config)) = (consumer, config_of(record)) {
-                    self.0.insert(key, config);
+                if let (Some(consumer), Some(config)) = (about.consumer, config_of(record)) {
+                    *self.0.of(consumer) = config;
                 }
             }
-            Kind::ConsumerDeleted => {
-                consumer.map(|key| self.0.remove(&key));
-            }
-            Kind::StreamDeleted => {
-                if let Some(stream) = record.fields.text(Key::Stream) {
-                    self.0.retain(|key, _| key.stream() != stream);
-                }
-            }
+            Kind::ConsumerDeleted | Kind::StreamDeleted => self.0.forget_deleted(record, about),
             _ => {}
         }
     }
@@ -304,18 +211,4 @@ impl Configs {
 /// Whether a record says that a server died and its storage lost something.
 fn lost_a_tail(record: &Record) -> bool {
     record.kind == Kind::ServerDown && [Key::Lost, Key::LostState].iter().any(|key| record.fields.value(*key).is_some())
-}
-
-/// Forgets what is kept by consumer when the consumer or its stream goes away.
-fn forget_deleted<T>(record: &Record, about: &About, by_consumer: &mut BTreeMap<ConsumerKey, T>) {
-    match record.kind {
-        Kind::ConsumerDeleted => {
-            about.consumer.as_ref().map(|gone| by_consumer.remove(gone));
-        }
-        Kind::StreamDeleted => {
-            let gone = record.fields.text(Key::Stream);
-            by_consumer.retain(|key, _| Some(key.stream()) != gone);
-        }
-        _ => {}
-    }
 }

@@ -4,17 +4,15 @@
 //! Exempt are redeliveries after a plain nak, after a restart (deadlines then count from the publish time), after a delivery that met
 //! nobody, and after an update of the consumer (which moves all its deadlines).
 
-use std::collections::BTreeMap;
-
-use jetlag_model::{AckPolicy, ConsumerConfig, Duration, Time};
+use jetlag_model::{AckPolicy, ConsumerConfig, Duration, SeqMap, Time};
 use jetlag_sim::UNDELIVERED;
 use jetlag_trace::{Key, Kind, Record};
 
-use super::{About, Configs, ConsumerKey, Finding, Judge, forget_deleted, show};
+use super::{About, ByConsumer, Configs, ConsumerKey, Finding, Judge, show};
 
 /// What each consumer waits for.
 #[derive(Default)]
-pub(super) struct Deadlines(BTreeMap<ConsumerKey, BTreeMap<u64, Waiting>>);
+pub(super) struct Deadlines(ByConsumer<SeqMap<u64, Waiting>>);
 
 /// What is known of a message that waits for an acknowledgement.
 struct Waiting {
@@ -26,14 +24,14 @@ struct Waiting {
 }
 
 impl Judge for Deadlines {
-    fn follow(&mut self, record: &Record, about: &About, configs: &Configs, finding: &mut Finding) {
+    fn follow(&mut self, record: &Record, about: &About<'_>, configs: &Configs, finding: &mut Finding) {
         match record.kind {
             Kind::ServerDown => self.0.values_mut().for_each(|waiting| excuse(waiting, "restart")),
             Kind::ConsumerUpdated => {
-                let updated = about.consumer.as_ref().and_then(|consumer| self.0.get_mut(consumer));
+                let updated = about.consumer.and_then(|consumer| self.0.get_mut(consumer));
                 updated.into_iter().for_each(|waiting| excuse(waiting, "consumer updated"));
             }
-            Kind::ConsumerDeleted | Kind::StreamDeleted => forget_deleted(record, about, &mut self.0),
+            Kind::ConsumerDeleted | Kind::StreamDeleted => self.0.forget_deleted(record, about),
             Kind::Delivered | Kind::Naked | Kind::InProgress | Kind::Expired | Kind::Acked | Kind::Terminated | Kind::Exhausted => {
                 let Some((consumer, seq)) = about.message() else { return };
                 let Some(config) = configs.of(consumer) else { return };
@@ -54,34 +52,33 @@ impl Judge for Deadlines {
 impl Deadlines {
     fn delivered(&mut self, record: &Record, consumer: &ConsumerKey, seq: u64, config: &ConsumerConfig, finding: &mut Finding) {
         let count = record.fields.uint(Key::DeliveryCount).unwrap_or(1);
-        let before = self.0.get(consumer).and_then(|waiting| waiting.get(&seq));
+        let due = record.at + config.wait_after(count);
+        let before = self.0.of(consumer).insert(seq, Waiting { count, due, queued: false, excuse: None });
         if count > 1 {
             finding.look();
             match before {
                 None => finding.exempt("restart"),
                 Some(Waiting { excuse: Some(why), .. }) => finding.exempt(why),
-                Some(Waiting { due, .. }) if record.at < *due => {
+                Some(Waiting { due, .. }) if record.at < due => {
                     let name = show(consumer, seq);
                     finding.fail(format!("{name} was delivered again at {}, before its deadline at {due}", record.at), Some(record.n));
                 }
                 Some(_) => {}
             }
         }
-        let waiting = Waiting { count, due: record.at + config.wait_after(count), queued: false, excuse: None };
-        self.0.entry(consumer.clone()).or_default().insert(seq, waiting);
     }
 }
 
 /// Something happened to a message that may be waiting.
-fn change(waiting: &mut BTreeMap<u64, Waiting>, record: &Record, seq: u64, config: &ConsumerConfig) {
+fn change(waiting: &mut SeqMap<u64, Waiting>, record: &Record, seq: u64, config: &ConsumerConfig) {
     if config.ack_policy == AckPolicy::All && matches!(record.kind, Kind::Acked | Kind::Terminated) {
-        *waiting = waiting.split_off(&seq);
+        waiting.retain(|waiting, _| waiting >= seq);
     }
     if matches!(record.kind, Kind::Acked | Kind::Terminated | Kind::Exhausted) {
-        waiting.remove(&seq);
+        waiting.remove(seq);
         return;
     }
-    let Some(state) = waiting.get_mut(&seq) else { return };
+    let Some(state) = waiting.get_mut(seq) else { return };
     match record.kind {
         Kind::Naked => match record.fields.duration(Key::Delay) {
             None => {
@@ -103,7 +100,7 @@ fn change(waiting: &mut BTreeMap<u64, Waiting>, record: &Record, seq: u64, confi
     }
 }
 
-fn excuse(waiting: &mut BTreeMap<u64, Waiting>, why: &'static str) {
+fn excuse(waiting: &mut SeqMap<u64, Waiting>, why: &'static str) {
     waiting.values_mut().for_each(|state| state.excuse = Some(why));
 }
 

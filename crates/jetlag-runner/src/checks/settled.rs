@@ -4,18 +4,18 @@
 //! Exempt are acknowledgements that were lost, failed or are under way, those that came too late to change anything, those for a consumer that
 //! is gone, and deliveries after a server died and lost a tail.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-use jetlag_model::{SeqSet, Time};
+use jetlag_model::{SeqMap, SeqSet, Time};
 use jetlag_trace::{Key, Kind, Record};
 
-use super::{About, Configs, ConsumerKey, Finding, Judge, Observed, forget_deleted, lost_a_tail, show};
+use super::{About, ByConsumer, Configs, ConsumerKey, Finding, Judge, Observed, lost_a_tail, show};
 
 #[derive(Default)]
 pub(super) struct Settled {
     /// Acknowledgements that have had no effect yet, by their records.
-    open: BTreeMap<u64, Open>,
-    settled: BTreeMap<ConsumerKey, SeqSet>,
+    open: SeqMap<u64, Open>,
+    settled: ByConsumer<SeqSet>,
     tail_lost: bool,
     /// Consumers that were deleted at some time.
     deleted: BTreeSet<ConsumerKey>,
@@ -30,7 +30,7 @@ struct Open {
 }
 
 impl Judge for Settled {
-    fn follow(&mut self, record: &Record, about: &About, _: &Configs, finding: &mut Finding) {
+    fn follow(&mut self, record: &Record, about: &About<'_>, _: &Configs, finding: &mut Finding) {
         if let Some(cause) = record.cause.filter(|_| !self.open.is_empty()) {
             self.effect(cause, record.kind, finding);
         }
@@ -45,14 +45,14 @@ impl Judge for Settled {
             Kind::Acked | Kind::Terminated => {
                 if let Some((consumer, seq)) = about.message() {
                     finding.look();
-                    self.settled.entry(consumer.clone()).or_default().insert(seq);
+                    self.settled.of(consumer).insert(seq);
                 }
             }
             Kind::Delivered => self.delivered(record, about, finding),
             Kind::ServerDown => self.tail_lost |= lost_a_tail(record),
             Kind::ConsumerDeleted | Kind::StreamDeleted => {
-                forget_deleted(record, about, &mut self.settled);
-                self.deleted.extend(about.consumer.clone());
+                self.settled.forget_deleted(record, about);
+                self.deleted.extend(about.consumer.cloned());
             }
             _ => {}
         }
@@ -60,14 +60,14 @@ impl Judge for Settled {
 
     /// What has had no effect until now should have had one.
     fn conclude(&self, _: &Configs, _: &Observed, finding: &mut Finding) {
-        for (n, open) in &self.open {
+        for (n, open) in self.open.iter() {
             match &open.message {
                 _ if open.delayed => finding.exempt("under way"),
                 Some((consumer, _)) if self.deleted.contains(consumer) => finding.exempt("consumer gone"),
                 None => finding.exempt("consumer gone"),
                 Some((consumer, seq)) => {
                     let what = show(consumer, *seq);
-                    finding.fail(format!("the acknowledgement of {what} at {} had no effect", open.at), Some(*n));
+                    finding.fail(format!("the acknowledgement of {what} at {} had no effect", open.at), Some(n));
                 }
             }
         }
@@ -83,14 +83,14 @@ impl Settled {
             Kind::Failed => Some("acknowledgement failed"),
             Kind::AckIgnored => Some("too late"),
             Kind::Delayed => {
-                if let Some(open) = self.open.get_mut(&of) {
+                if let Some(open) = self.open.get_mut(of) {
                     open.delayed = true;
                 }
                 return;
             }
             _ => return,
         };
-        if self.open.remove(&of).is_some()
+        if self.open.remove(of).is_some()
             && let Some(why) = exemption
         {
             finding.exempt(why);
@@ -98,7 +98,7 @@ impl Settled {
     }
 
     /// No delivery follows an acknowledgement that took effect.
-    fn delivered(&self, record: &Record, about: &About, finding: &mut Finding) {
+    fn delivered(&self, record: &Record, about: &About<'_>, finding: &mut Finding) {
         let Some((consumer, seq)) = about.message() else { return };
         if !self.settled.get(consumer).is_some_and(|settled| settled.contains(seq)) {
             return;

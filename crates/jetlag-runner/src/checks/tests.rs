@@ -1,7 +1,6 @@
 //! Each check on small traces made by hand: one that holds, ones that do not, and each exemption.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use jetlag_model::{Duration, Time};
 use jetlag_scenario::CheckName;
@@ -84,7 +83,7 @@ impl Story {
 }
 
 fn observed(info: serde_json::Value) -> Observed {
-    let infos = if info.is_null() { BTreeMap::new() } else { BTreeMap::from([(ConsumerKey(Arc::new(("S".into(), "C".into()))), info)]) };
+    let infos = if info.is_null() { BTreeMap::new() } else { BTreeMap::from([(ConsumerKey::new("S".into(), "C".into(), 0), info)]) };
     Observed { infos, quiet: true, working: false, busy: None }
 }
 

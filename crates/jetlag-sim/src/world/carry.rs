@@ -87,7 +87,7 @@ impl<B: Backend> World<B> {
         let about = Description::down(client, &received, &message);
         let mut verdict = self.rules.evaluate(now, &about.crossing(&message.payload));
         if let Received::Answer { id, .. } = &received
-            && let Some(rule) = self.members[member].lost_replies.get(id)
+            && let Some(rule) = self.members[member].lost_replies.get(*id)
             && verdict.fate == Fate::Pass
         {
             verdict.fate = Fate::Drop(rule.clone());

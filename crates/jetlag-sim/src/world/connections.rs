@@ -1,11 +1,10 @@
 //! Clients come, lose their connections, come back, and die. What fault rules want done to a client or the server is done here too.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jetlag_core::Input;
 use jetlag_fault::{Action, Fate, RuleId};
-use jetlag_model::{ConnId, Duration};
+use jetlag_model::{ConnId, Duration, SeqMap};
 use jetlag_trace::{Key, Kind};
 
 use super::{Connection, Item, Member, World};
@@ -37,9 +36,9 @@ impl<B: Backend> World<B> {
             client: Client::new(name.clone(), options),
             connection: Connection::Waiting,
             quiet,
-            lost_replies: BTreeMap::new(),
-            pulls: BTreeMap::new(),
-            confirmations: BTreeMap::new(),
+            lost_replies: SeqMap::new(),
+            pulls: SeqMap::new(),
+            confirmations: SeqMap::new(),
         });
         self.names.insert(name, member);
         if self.down_until.is_none()

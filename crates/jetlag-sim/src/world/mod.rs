@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 use jetlag_core::{ConnectOptions, Input, Output};
 use jetlag_fault::{Action, Report, Rule, RuleId, Rules};
-use jetlag_model::{ConnId, Duration, Message, Sid, Time};
+use jetlag_model::{ConnId, Duration, Message, SeqMap, Sid, Time};
 use jetlag_trace::{Kind, Record, Trace};
 
 use crate::client::{Client, REQUESTS, RequestId};
@@ -54,11 +54,11 @@ struct Member {
     /// Whether connecting and disconnecting are no news.
     quiet: bool,
     /// Requests whose answers a rule takes away.
-    lost_replies: BTreeMap<RequestId, RuleId>,
+    lost_replies: SeqMap<RequestId, RuleId>,
     /// Which worker a pull belongs to, by the subscription of the pull's inbox.
-    pulls: BTreeMap<Sid, usize>,
+    pulls: SeqMap<Sid, usize>,
     /// Acknowledgements of workers that wait for a confirmation.
-    confirmations: BTreeMap<RequestId, (usize, Arc<Delivery>, handler::Action)>,
+    confirmations: SeqMap<RequestId, (usize, Arc<Delivery>, handler::Action)>,
 }
 
 impl Member {
@@ -490,7 +490,7 @@ impl<B: Backend> World<B> {
 }
 
 /// Adds what waits for an answer; of what waits the longest, no answer is expected any more.
-fn insert_bounded<T>(waiting: &mut BTreeMap<RequestId, T>, id: RequestId, value: T) {
+fn insert_bounded<T>(waiting: &mut SeqMap<RequestId, T>, id: RequestId, value: T) {
     waiting.insert(id, value);
     if waiting.len() > REQUESTS {
         waiting.pop_first();

@@ -21,13 +21,13 @@ impl<B: Backend> World<B> {
         let n = record.map(|record| self.push_as_cause(record));
         match received {
             Received::Delivery { token, pull } => {
-                touched = self.members[member].pulls.get(&sid).copied();
+                touched = self.members[member].pulls.get(sid).copied();
                 let delivery = self.got(member, token, message, pull, n.unwrap_or_default());
                 if let Some(worker) = touched {
                     self.workers[worker].take(delivery, passage.slow);
                 }
             }
-            Received::Status { .. } => touched = self.members[member].pulls.get(&sid).copied(),
+            Received::Status { .. } => touched = self.members[member].pulls.get(sid).copied(),
             Received::Answer { id, request } => self.answer(member, id, &request, message),
             Received::Advisory | Received::Message | Received::Stray => {}
         }
@@ -53,10 +53,10 @@ impl<B: Backend> World<B> {
     }
 
     fn answer(&mut self, member: usize, id: RequestId, request: &Request, message: &Message) {
-        self.members[member].lost_replies.remove(&id);
+        self.members[member].lost_replies.remove(id);
         match request {
             Request::Publish { .. } | Request::Ack { .. } => {
-                let Some((worker, delivery, action)) = self.members[member].confirmations.remove(&id) else { return };
+                let Some((worker, delivery, action)) = self.members[member].confirmations.remove(id) else { return };
                 if let Some(sent) = confirmation(request, message) {
                     self.told(worker, &delivery, &action, &sent);
                 }

@@ -8,6 +8,7 @@ use jetlag_trace::{Key, Kind, Place};
 use super::{Item, Member, World, insert_bounded};
 use crate::client::PULLS;
 use crate::schedule::Rank;
+use crate::worker::Step;
 use crate::{Action, Backend, ConnectionChange, Delivery, Sending, Sent, WorldError};
 
 impl<B: Backend> World<B> {
@@ -40,17 +41,16 @@ impl<B: Backend> World<B> {
     /// Does what is due of a handling, and schedules the next action.
     pub(super) fn act(&mut self, worker: usize, handling: u64) -> Result<(), WorldError> {
         loop {
-            match self.workers[worker].next_action(handling) {
-                None => return Ok(()),
-                Some(due) if due > self.backend.now() => {
+            match self.workers[worker].step(handling, self.backend.now()) {
+                Step::Act(delivery, action) => {
+                    self.set_cause(Some(delivery.record));
+                    self.perform(worker, &delivery, &action)?;
+                }
+                Step::Later(due) => {
                     self.schedule(due, Rank::Worker, Item::Act { worker, handling });
                     return Ok(());
                 }
-                Some(_) => {}
-            }
-            if let Some((delivery, action)) = self.workers[worker].take_action(handling) {
-                self.set_cause(Some(delivery.record));
-                self.perform(worker, &delivery, &action)?;
+                Step::Over => return Ok(()),
             }
         }
     }
@@ -135,7 +135,7 @@ impl<B: Backend> World<B> {
         let (name, frames) = self.members[member].client.fetch(&stream, &consumer, request, None)?;
         let Member { pulls, client, .. } = &mut self.members[member];
         if pulls.len() >= 3 * PULLS {
-            pulls.retain(|sid, _| client.pull_at(*sid).is_some());
+            pulls.retain(|sid, _| client.pull_at(sid).is_some());
         }
         let inbox = client.inbox_of(&name).expect("a pull that was just opened has an inbox");
         pulls.insert(inbox, worker);
