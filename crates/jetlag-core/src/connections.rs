@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use jetlag_model::{ConnId, Sid, is_valid_literal, matches};
+use jetlag_model::{ConnId, SeqMap, Sid, is_valid_literal, matches};
 
 use crate::ConnectOptions;
 use crate::index::Index;
@@ -21,15 +21,37 @@ struct Subscription {
     max: Option<u64>,
 }
 
+/// A subscription with wildcards.
+#[derive(Clone, Debug)]
+struct Wild {
+    number: SubNumber,
+    filter: Arc<str>,
+    /// How many bytes stand before its first token with a wildcard: most subjects differ from it there.
+    literal: usize,
+}
+
+impl Wild {
+    fn new(number: SubNumber, filter: Arc<str>) -> Wild {
+        let before = filter.split_inclusive('.').take_while(|token| !matches!(*token, "*." | "*" | ">" | ">."));
+        let literal = before.map(str::len).sum();
+        Wild { number, filter, literal }
+    }
+
+    fn hears(&self, subject: &str) -> bool {
+        let (same, rest) = self.filter.split_at(self.literal);
+        subject.strip_prefix(same).is_some_and(|subject| matches(rest, subject))
+    }
+}
+
 /// All connections of the server.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Connections {
-    open: BTreeMap<ConnId, ConnectOptions>,
-    subs: BTreeMap<SubNumber, Subscription>,
+    open: SeqMap<ConnId, ConnectOptions>,
+    subs: SeqMap<SubNumber, Subscription>,
     numbers: BTreeMap<(ConnId, Sid), SubNumber>,
     /// Subscriptions to one literal subject, and those with wildcards.
     literal: Index<Arc<str>, Vec<SubNumber>>,
-    wild: Vec<(SubNumber, Arc<str>)>,
+    wild: Vec<Wild>,
     /// What streams store: each is a subscription of the server's own.
     streams: Vec<String>,
     /// How many subscriptions hear acknowledgements, and whether a stream stores them.
@@ -50,7 +72,7 @@ impl Connections {
     }
 
     pub(crate) fn disconnect(&mut self, conn: ConnId) {
-        assert!(self.open.remove(&conn).is_some(), "connection {conn} is not open");
+        assert!(self.open.remove(conn).is_some(), "connection {conn} is not open");
         let numbers: Vec<_> = self.numbers.range((conn, Sid(0))..=(conn, Sid(u64::MAX))).map(|(_, number)| *number).collect();
         for number in numbers {
             self.remove(number);
@@ -59,7 +81,7 @@ impl Connections {
 
     /// All that are open.
     pub(crate) fn open(&self) -> impl Iterator<Item = ConnId> {
-        self.open.keys().copied()
+        self.open.keys()
     }
 
     pub(crate) fn subscription_count(&self) -> usize {
@@ -67,11 +89,11 @@ impl Connections {
     }
 
     pub(crate) fn options(&self, conn: ConnId) -> ConnectOptions {
-        *self.open.get(&conn).unwrap_or_else(|| panic!("connection {conn} is not open"))
+        *self.open.get(conn).unwrap_or_else(|| panic!("connection {conn} is not open"))
     }
 
     pub(crate) fn subscribe(&mut self, conn: ConnId, sid: Sid, subject: Arc<str>, queue: Option<Arc<str>>) {
-        assert!(self.open.contains_key(&conn), "connection {conn} is not open");
+        assert!(self.open.contains(conn), "connection {conn} is not open");
         if self.numbers.contains_key(&(conn, sid)) {
             return; // The server keeps the first subscription of a number.
         }
@@ -79,7 +101,7 @@ impl Connections {
         self.next += 1;
         self.ack_listeners += usize::from(hears_acks(&subject));
         if !is_valid_literal(&subject) {
-            self.wild.push((number, subject.clone()));
+            self.wild.push(Wild::new(number, subject.clone()));
         } else if let Some(numbers) = self.literal.find_mut(&subject) {
             numbers.push(number);
         } else {
@@ -91,15 +113,19 @@ impl Connections {
 
     pub(crate) fn unsubscribe(&mut self, conn: ConnId, sid: Sid, max: Option<u64>) {
         let Some(&number) = self.numbers.get(&(conn, sid)) else { return };
-        let sub = self.subs.get_mut(&number).expect("every number names a subscription");
+        let sub = self.subs.get_mut(number).expect("every number names a subscription");
         match max {
             Some(max) if sub.delivered < max => sub.max = Some(max),
             _ => self.remove(number),
         }
     }
 
+    fn sub(&self, number: SubNumber) -> &Subscription {
+        self.subs.get(number).expect("every number names a subscription")
+    }
+
     fn remove(&mut self, number: SubNumber) {
-        let sub = self.subs.remove(&number).expect("every number names a subscription");
+        let sub = self.subs.remove(number).expect("every number names a subscription");
         self.numbers.remove(&(sub.conn, sub.sid));
         self.ack_listeners -= usize::from(hears_acks(&sub.subject));
         if let Some(numbers) = self.literal.find_mut(&sub.subject) {
@@ -108,14 +134,14 @@ impl Connections {
                 self.literal.remove(&sub.subject);
             }
         } else {
-            self.wild.retain(|(other, _)| *other != number);
+            self.wild.retain(|wild| wild.number != number);
         }
     }
 
     /// The subscriptions that match a literal subject, in order.
     fn matching(&self, subject: &str) -> Vec<SubNumber> {
         let literal = self.literal.find(subject).into_iter().flatten().copied();
-        let wild = self.wild.iter().filter(|(_, filter)| matches(filter, subject)).map(|(number, _)| *number);
+        let wild = self.wild.iter().filter(|wild| wild.hears(subject)).map(|wild| wild.number);
         let mut numbers: Vec<_> = literal.chain(wild).collect();
         numbers.sort_unstable();
         numbers
@@ -136,12 +162,12 @@ impl Connections {
     pub(crate) fn interest(&self, subject: &str) -> bool {
         self.streams.iter().any(|filter| matches(filter, subject))
             || self.literal.find(subject).is_some()
-            || self.wild.iter().any(|(_, filter)| matches(filter, subject))
+            || self.wild.iter().any(|wild| wild.hears(subject))
     }
 
     /// The subscription of a connection's own, outside of queue groups, that hears this subject.
     pub(crate) fn own_listener(&self, conn: ConnId, subject: &str) -> Option<Sid> {
-        let own = self.matching(subject).into_iter().map(|number| &self.subs[&number]).find(|sub| sub.conn == conn && sub.queue.is_none());
+        let own = self.matching(subject).into_iter().map(|number| self.sub(number)).find(|sub| sub.conn == conn && sub.queue.is_none());
         own.map(|sub| sub.sid)
     }
 
@@ -152,15 +178,15 @@ impl Connections {
             return true;
         }
         let wanted = (!group.is_empty()).then_some(group);
-        self.literal.find(subject).is_some_and(|numbers| numbers.iter().any(|number| self.subs[number].queue.as_deref() == wanted))
+        self.literal.find(subject).is_some_and(|numbers| numbers.iter().any(|number| self.sub(*number).queue.as_deref() == wanted))
     }
 
     /// The one subscription that hears a literal subject, if there is just one and it is in no queue group: most messages are for one.
     fn only_listener(&self, subject: &str) -> Option<SubNumber> {
-        let wild = self.wild.iter().filter(|(_, filter)| matches(filter, subject)).map(|(number, _)| number);
+        let wild = self.wild.iter().filter(|wild| wild.hears(subject)).map(|wild| &wild.number);
         let mut all = self.literal.find(subject).into_iter().flatten().chain(wild);
         let first = all.next()?;
-        (all.next().is_none() && self.subs[first].queue.is_none()).then_some(*first)
+        (all.next().is_none() && self.sub(*first).queue.is_none()).then_some(*first)
     }
 
     /// Who gets a message of the server's own, where that is one plain subscription alone.
@@ -174,11 +200,11 @@ impl Connections {
         if matching.is_empty() {
             return Vec::new();
         }
-        let silent = from.filter(|conn| self.open.get(conn).is_some_and(|options| !options.echo));
+        let silent = from.filter(|conn| self.open.get(*conn).is_some_and(|options| !options.echo));
         let mut chosen = Vec::with_capacity(matching.len());
         let mut groups: BTreeMap<Arc<str>, Vec<SubNumber>> = BTreeMap::new();
         for number in matching {
-            let sub = &self.subs[&number];
+            let sub = self.sub(number);
             if Some(sub.conn) == silent {
                 continue;
             }
@@ -199,7 +225,7 @@ impl Connections {
 
     /// Counts one message to a subscription, which ends when it has had its last one.
     fn count(&mut self, number: SubNumber) -> (ConnId, Sid) {
-        let sub = self.subs.get_mut(&number).expect("every number names a subscription");
+        let sub = self.subs.get_mut(number).expect("every number names a subscription");
         sub.delivered += 1;
         let to = (sub.conn, sub.sid);
         if sub.max.is_some_and(|max| sub.delivered >= max) {

@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
-use jetlag_model::{AckKind, AckPolicy, AckToken, Address, ApiUsage, ConnId, Headers, Message, Now, ServerVersion, Sid, Time, matches};
+use jetlag_model::{
+    AckKind, AckPolicy, AckToken, Address, ApiUsage, ConnId, Headers, Message, Now, ServerVersion, Sid, StorageType, Time, matches,
+};
 
 use crate::connections::Connections;
 use crate::consumer::{Consumer, FLOW_PREFIX};
@@ -205,10 +207,8 @@ impl Core {
         match self.due {
             Due::Known(due) => due,
             Due::Unknown => {
-                let of_stream = |stream: &Stream| {
-                    let of_consumers = stream.consumers.values().flat_map(Consumer::deadlines).flatten();
-                    of_consumers.chain(stream.age_deadline(self.now)).min()
-                };
+                let first_of = |consumer: &Consumer| consumer.deadlines().iter().flatten().min().copied();
+                let of_stream = |stream: &Stream| stream.consumers.values().filter_map(first_of).chain(stream.age_deadline(self.now)).min();
                 self.streams.values().filter_map(of_stream).min()
             }
         }
@@ -359,14 +359,14 @@ impl Core {
     }
 
     fn capture(&mut self, now: Now, subject: &Arc<str>, message: &Message) -> bool {
-        let takes = |stream: &&Stream| stream.config.subjects.iter().any(|filter| matches(filter, subject));
-        let Some((name, storage)) = self.streams.values().find(takes).map(|stream| (stream.name.clone(), stream.config.storage)) else {
-            return false;
-        };
-        let is_full = self.is_full(storage);
+        let takes = |stream: &Stream| stream.config.subjects.iter().any(|filter| matches(filter, subject));
+        let (memory_is_full, file_is_full) = (self.is_full(StorageType::Memory), self.is_full(StorageType::File));
+        let Some(stream) = self.streams.values_mut().find(|stream| takes(stream)) else { return false };
+        let is_full = if stream.config.storage == StorageType::Memory { memory_is_full } else { file_is_full };
+        let mut cx = Context { now, rules: self.rules, connections: &self.connections, ids: &mut self.ids, effects: &mut self.effects };
         // A delivery is stored under the subject that clients see, not the one it was sent to.
-        let seen = message.subject.shared();
-        self.with_stream(now, &name, |stream, cx| stream.publish(&seen, message, is_full, cx)).is_some()
+        stream.publish(&message.subject.shared(), message, is_full, &mut cx);
+        true
     }
 
     fn acknowledge(&mut self, now: Now, message: &Message) -> bool {

@@ -26,8 +26,9 @@ impl StoreLimits {
 impl Core {
     /// Whether nothing more is stored: the message that goes beyond the limit still is, and none after it.
     pub(crate) fn is_full(&self, storage: StorageType) -> bool {
-        let used = || self.streams.values().filter(|stream| stream.config.storage == storage).map(|stream| stream.log.bytes()).sum::<u64>();
-        self.stores.of(storage).is_some_and(|limit| used() > limit)
+        let Some(limit) = self.stores.of(storage) else { return false };
+        let streams = self.streams.values().filter(|stream| stream.config.storage == storage);
+        streams.map(|stream| stream.log.bytes()).sum::<u64>() > limit
     }
 
     /// Whether there is room for what a stream wants to reserve with `max_bytes`, beside what the others have reserved; `old` is what it was.

@@ -236,10 +236,14 @@ impl Rules {
         let mut verdict = Verdict::default();
         for index in 0..self.entries.len() {
             let entry = &self.entries[index];
-            if !entry.cleared && entry.rule.may_mean(crossing.kind) {
+            if entry.cleared || !entry.rule.may_mean(crossing.kind) {
+                continue;
+            }
+            if entry.rule.is_about(crossing) {
                 let base = self.base(entry);
                 self.entries[index].evaluate(self.seed, (now, self.crossings), base, crossing, &mut verdict);
             }
+            self.entries[index].report.evaluated += 1;
         }
         self.crossings += 1;
         verdict.settle();
@@ -291,12 +295,8 @@ impl Rules {
 }
 
 impl Entry {
-    /// `at` is the time and the number of the crossing; `base` is what [`Rules::base`] says.
+    /// A crossing that the rule is about; `at` is its time and its number, `base` is what [`Rules::base`] says.
     fn evaluate(&mut self, seed: u64, at: (Time, u64), base: Option<Time>, crossing: &Crossing<'_>, verdict: &mut Verdict) {
-        self.report.evaluated += 1;
-        if !self.rule.is_about(crossing) {
-            return;
-        }
         self.report.matched += 1;
         // An attempt counts whether or not it is time to act, so that a window does not move the draws within it.
         let draw = self.draw(seed, crossing);

@@ -118,12 +118,12 @@ impl<K: Sequence, T> SeqMap<K, T> {
         if place - self.recent.len() > SLACK {
             self.leave_behind(usize::MAX);
             self.base = seq.number();
-        } else {
+        } else if place > self.recent.len() {
             self.recent.resize_with(place, || None);
         }
         self.recent.push_back(Some(value));
         self.held += 1;
-        self.shrink();
+        self.limit_empty();
         None
     }
 
@@ -132,7 +132,11 @@ impl<K: Sequence, T> SeqMap<K, T> {
         let Some(place) = self.place(seq) else { return self.old.remove(&seq.number()) };
         let value = self.recent.get_mut(place)?.take()?;
         self.held -= 1;
-        self.shrink();
+        if place == 0 || place + 1 == self.recent.len() {
+            self.shrink();
+        } else {
+            self.limit_empty();
+        }
         Some(value)
     }
 
@@ -145,6 +149,12 @@ impl<K: Sequence, T> SeqMap<K, T> {
         while let Some(None) = self.recent.back() {
             self.recent.pop_back();
         }
+        self.limit_empty();
+    }
+
+    /// Empty places are not most of them.
+    #[inline]
+    fn limit_empty(&mut self) {
         if self.recent.len() > SLACK + 4 * self.held {
             self.leave_behind(self.recent.len() / 2);
         }

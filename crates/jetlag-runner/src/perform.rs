@@ -75,7 +75,7 @@ impl<B: Backend> Run<'_, B> {
             Command::Clear(id) => self.world.clear_rule(id)?,
             Command::Worker(command) => {
                 let handler: Box<dyn Handler> = match &command.handler {
-                    None => Box::new(translate::Scripted(command.rules.clone())),
+                    None => Box::new(translate::Scripted::new(&command.rules)),
                     Some(name) => {
                         self.options.registry.handler(name, &command.options).map_err(|error| WorldError::Handler(error.to_string()))?
                     }

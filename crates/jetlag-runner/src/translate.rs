@@ -87,14 +87,18 @@ pub(crate) fn worker_options(command: &scenario::WorkerCommand) -> WorkerOptions
 }
 
 /// A worker that follows the rules written under it: the first one that matches decides, and without one nothing is done.
-pub(crate) struct Scripted(pub(crate) Vec<scenario::WorkerRule>);
+pub(crate) struct Scripted(Vec<(scenario::WorkerMatch, Plan)>);
+
+impl Scripted {
+    pub(crate) fn new(rules: &[scenario::WorkerRule]) -> Scripted {
+        Scripted(rules.iter().map(|rule| (rule.matching.clone(), Plan::new(rule.actions.iter().map(action)))).collect())
+    }
+}
 
 impl Handler for Scripted {
     fn handle(&mut self, delivery: &Delivery) -> Plan {
-        match self.0.iter().find(|rule| handles(&rule.matching, delivery)) {
-            Some(rule) => Plan::new(rule.actions.iter().map(action)),
-            None => Plan::ignore(),
-        }
+        let rule = self.0.iter().find(|(matching, _)| handles(matching, delivery));
+        rule.map_or_else(Plan::ignore, |(_, plan)| plan.clone())
     }
 }
 

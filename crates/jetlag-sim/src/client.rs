@@ -176,6 +176,8 @@ pub struct Client {
     hears_replies: bool,
     requests: SeqMap<RequestId, Request>,
     deliveries: Deliveries,
+    /// The payload of most of what it sends.
+    plain_ack: Payload,
     /// Under which id it was the pinned client last.
     pin: Option<Arc<str>>,
 }
@@ -210,6 +212,7 @@ impl Client {
             hears_replies: false,
             requests: SeqMap::new(),
             deliveries: Deliveries::default(),
+            plain_ack: AckKind::Ack.payload().into(),
         }
     }
 
@@ -298,7 +301,8 @@ impl Client {
     /// # Errors
     /// None that a caller who took `token` from a delivery can meet.
     pub fn ack(&mut self, token: &Arc<AckToken>, kind: &AckKind, sync: bool) -> Result<(Option<Arc<str>>, Vec<Frame>), ClientError> {
-        let message = Message::new(token.clone(), kind.payload());
+        let payload = if *kind == AckKind::Ack { self.plain_ack.clone() } else { kind.payload().into() };
+        let message = Message { subject: token.clone().into(), reply: None, headers: None, payload };
         if let AckKind::Next { request } = kind {
             let batch = PullRequest::parse(request).map_or(1, |request| request.batch);
             let Opened { name, inbox, mut frames } = self.open_pull(&token.stream, &token.consumer, batch, None)?;

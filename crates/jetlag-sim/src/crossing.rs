@@ -231,8 +231,7 @@ impl Description {
     pub fn record(&self, at: Time, kind: Kind) -> Record {
         let place = Place::link(self.client.clone(), self.kind.direction());
         let mut record = Record::new(at, place, kind).with(Key::Crossing, self.kind.name());
-        let texts = [(Key::Stream, &self.stream), (Key::Consumer, &self.consumer), (Key::Subject, &self.subject), (Key::Pull, &self.pull)];
-        for (key, text) in texts {
+        for (key, text) in [(Key::Stream, &self.stream), (Key::Consumer, &self.consumer), (Key::Subject, &self.subject)] {
             if let Some(text) = text {
                 record.fields.set(key, text);
             }
@@ -246,6 +245,9 @@ impl Description {
         }
         if let Some(code) = self.code {
             record.fields.set(Key::Code, code);
+        }
+        if let Some(pull) = &self.pull {
+            record.fields.set(Key::Pull, pull);
         }
         record
     }

@@ -190,6 +190,13 @@ impl Deliveries {
 
     /// Where a consumer is, or belongs.
     fn place(&self, token: &AckToken) -> Result<usize, usize> {
+        // Names of one consumer stand at one place in memory, and most clients get from one.
+        if let [only] = self.consumers.as_slice()
+            && Arc::ptr_eq(&only.consumer, &token.consumer)
+            && Arc::ptr_eq(&only.stream, &token.stream)
+        {
+            return Ok(0);
+        }
         self.consumers.binary_search_by(|known| (&*known.stream, &*known.consumer).cmp(&(&*token.stream, &*token.consumer)))
     }
 

@@ -86,26 +86,26 @@ impl Action {
     }
 }
 
-/// What a worker does with one delivery, in order of time. Handling ends with the last action.
+/// What a worker does with one delivery, in order of time. Handling ends with the last action. Cheap to clone.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Plan(Vec<Action>);
+pub struct Plan(Option<Arc<[Action]>>);
 
 impl Plan {
     /// Nothing: handling ends at once.
     pub fn ignore() -> Plan {
-        Plan(Vec::new())
+        Plan(None)
     }
 
     /// These actions; those of one instant in this order.
     pub fn new(actions: impl IntoIterator<Item = Action>) -> Plan {
         let mut actions: Vec<_> = actions.into_iter().collect();
         actions.sort_by_key(|action| action.after);
-        Plan(actions)
+        Plan((!actions.is_empty()).then(|| actions.into()))
     }
 
     /// The actions, in order of time.
     pub fn actions(&self) -> &[Action] {
-        &self.0
+        self.0.as_deref().unwrap_or_default()
     }
 }
 

@@ -17,7 +17,7 @@ pub fn note_record(at: Time, note: Note) -> Record {
         }
         Note::StreamDeleted { stream } => record(Kind::StreamDeleted).with(Key::Stream, stream),
         Note::Stored { stream, seq, subject } => {
-            record(Kind::MsgStored).with(Key::Stream, stream).with(Key::StreamSeq, seq).with(Key::Subject, subject)
+            record(Kind::MsgStored).with(Key::Stream, stream).with(Key::Subject, subject).with(Key::StreamSeq, seq)
         }
         Note::Removed { stream, seq, why } => {
             record(Kind::MsgRemoved).with(Key::Stream, stream).with(Key::StreamSeq, seq).with(Key::Reason, why.as_str())
@@ -38,7 +38,8 @@ pub fn note_record(at: Time, note: Note) -> Record {
             consumer(record(Kind::Expired), of).with(Key::StreamSeq, stream_seq).with(Key::Reason, UNDELIVERED)
         }
         Note::Acked { at: of, stream_seq, delivery_count, ack_floor } => {
-            floor(consumer(record(Kind::Acked), of), ack_floor).with(Key::StreamSeq, stream_seq).with(Key::DeliveryCount, delivery_count)
+            let acked = consumer(record(Kind::Acked), of).with(Key::StreamSeq, stream_seq).with(Key::DeliveryCount, delivery_count);
+            floor(acked, ack_floor)
         }
         Note::AckIgnored { at: of, stream_seq } => consumer(record(Kind::AckIgnored), of).with(Key::StreamSeq, stream_seq),
         Note::Naked { at: of, stream_seq, delay } => {
@@ -50,7 +51,7 @@ pub fn note_record(at: Time, note: Note) -> Record {
         }
         Note::InProgress { at: of, stream_seq } => consumer(record(Kind::InProgress), of).with(Key::StreamSeq, stream_seq),
         Note::Terminated { at: of, stream_seq, ack_floor } => {
-            floor(consumer(record(Kind::Terminated), of), ack_floor).with(Key::StreamSeq, stream_seq)
+            floor(consumer(record(Kind::Terminated), of).with(Key::StreamSeq, stream_seq), ack_floor)
         }
         Note::Expired { at: of, stream_seq } => consumer(record(Kind::Expired), of).with(Key::StreamSeq, stream_seq),
         Note::Exhausted { at: of, stream_seq, deliveries, advised } => {

@@ -1,6 +1,7 @@
 //! What the world itself has due, in the order in which it happens.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::cmp::Ordering;
+use std::collections::{BinaryHeap, VecDeque};
 
 use jetlag_model::Time;
 
@@ -20,13 +21,37 @@ pub enum Rank {
 /// When a thing is due, and which of those due at one instant comes first.
 type Place = (Time, Rank, u64);
 
+/// A thing at its place; of two, the one that is due first is the greater, as a heap gives the greatest.
+#[derive(Clone, Debug)]
+struct Entry<T>(Place, T);
+
+impl<T> Ord for Entry<T> {
+    fn cmp(&self, other: &Entry<T>) -> Ordering {
+        other.0.cmp(&self.0)
+    }
+}
+
+impl<T> PartialOrd for Entry<T> {
+    fn partial_cmp(&self, other: &Entry<T>) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl<T> PartialEq for Entry<T> {
+    fn eq(&self, other: &Entry<T>) -> bool {
+        self.0 == other.0
+    }
+}
+
+impl<T> Eq for Entry<T> {}
+
 /// A queue by time.
 #[derive(Clone, Debug)]
 pub struct Schedule<T> {
     /// Arrivals that were scheduled in the order in which they happen: nearly all, as most links take no time.
-    arrivals: VecDeque<(Place, T)>,
+    arrivals: VecDeque<Entry<T>>,
     /// Everything else.
-    others: BTreeMap<Place, T>,
+    others: BinaryHeap<Entry<T>>,
     next: u64,
 }
 
@@ -39,65 +64,67 @@ impl<T> Default for Schedule<T> {
 impl<T> Schedule<T> {
     /// Nothing is due.
     pub fn new() -> Schedule<T> {
-        Schedule { arrivals: VecDeque::new(), others: BTreeMap::new(), next: 0 }
+        Schedule { arrivals: VecDeque::new(), others: BinaryHeap::new(), next: 0 }
     }
 
     /// Adds a thing that is due at `at`.
     pub fn add(&mut self, at: Time, rank: Rank, item: T) {
         let place = (at, rank, self.next);
         self.next += 1;
-        if rank == Rank::Arrival && self.arrivals.back().is_none_or(|(last, _)| *last < place) {
-            self.arrivals.push_back((place, item));
+        if rank == Rank::Arrival && self.arrivals.back().is_none_or(|Entry(last, _)| *last < place) {
+            self.arrivals.push_back(Entry(place, item));
         } else {
-            self.others.insert(place, item);
+            self.others.push(Entry(place, item));
         }
     }
 
     /// When the next thing is due.
     pub fn next_time(&self) -> Option<Time> {
-        let arrival = self.arrivals.front().map(|((at, ..), _)| *at);
-        let other = self.others.first_key_value().map(|((at, ..), _)| *at);
-        arrival.into_iter().chain(other).min()
+        match (self.arrivals.front(), self.others.peek()) {
+            (Some(Entry((arrival, ..), _)), Some(Entry((other, ..), _))) => Some(*arrival.min(other)),
+            (Some(Entry((at, ..), _)), None) | (None, Some(Entry((at, ..), _))) => Some(*at),
+            (None, None) => None,
+        }
     }
 
     /// When the next thing is due of those that `counts` names.
     pub fn next_time_of(&self, counts: impl Fn(&T) -> bool) -> Option<Time> {
-        let arrival = self.arrivals.iter().find(|(_, item)| counts(item)).map(|((at, ..), _)| *at);
-        let other = self.others.iter().find(|(_, item)| counts(item)).map(|((at, ..), _)| *at);
-        arrival.into_iter().chain(other).min()
+        let counted = |Entry((at, ..), item): &Entry<T>| counts(item).then_some(*at);
+        self.arrivals.iter().find_map(counted).into_iter().chain(self.others.iter().filter_map(counted)).min()
     }
 
     /// Takes out what is due first.
     pub fn pop(&mut self) -> Option<T> {
-        let arrival_first = match (self.arrivals.front(), self.others.first_key_value()) {
-            (Some((arrival, _)), Some((other, _))) => arrival < other,
+        let arrival_first = match (self.arrivals.front(), self.others.peek()) {
+            (Some(arrival), Some(other)) => arrival > other,
             (arrival, _) => arrival.is_some(),
         };
-        if arrival_first { self.arrivals.pop_front().map(|(_, item)| item) } else { self.others.pop_first().map(|(_, item)| item) }
+        let first = if arrival_first { self.arrivals.pop_front() } else { self.others.pop() };
+        first.map(|Entry(_, item)| item)
     }
 
     /// Takes out everything that is due at `now` or before and that `wanted` names, in order.
     pub fn extract_due(&mut self, now: Time, wanted: impl Fn(&T) -> bool) -> Vec<T> {
-        self.extract_where(|(at, ..), item| *at <= now && wanted(item))
+        self.extract_where(|Entry((at, ..), item)| *at <= now && wanted(item))
     }
 
     /// Takes out everything that `gone` names, in order.
     pub fn extract(&mut self, mut gone: impl FnMut(&T) -> bool) -> Vec<T> {
-        self.extract_where(|_, item| gone(item))
+        self.extract_where(|Entry(_, item)| gone(item))
     }
 
-    fn extract_where(&mut self, mut gone: impl FnMut(&Place, &T) -> bool) -> Vec<T> {
-        let places: Vec<Place> = self.others.iter().filter(|(place, item)| gone(place, item)).map(|(place, _)| *place).collect();
-        let mut extracted: Vec<(Place, T)> = places.iter().filter_map(|place| Some((*place, self.others.remove(place)?))).collect();
-        for (place, item) in std::mem::take(&mut self.arrivals) {
-            if gone(&place, &item) {
-                extracted.push((place, item));
+    fn extract_where(&mut self, mut gone: impl FnMut(&Entry<T>) -> bool) -> Vec<T> {
+        let (mut extracted, others): (Vec<_>, Vec<_>) = std::mem::take(&mut self.others).into_iter().partition(&mut gone);
+        self.others = others.into();
+        for entry in std::mem::take(&mut self.arrivals) {
+            if gone(&entry) {
+                extracted.push(entry);
             } else {
-                self.arrivals.push_back((place, item));
+                self.arrivals.push_back(entry);
             }
         }
-        extracted.sort_unstable_by_key(|(place, _)| *place);
-        extracted.into_iter().map(|(_, item)| item).collect()
+        extracted.sort_unstable_by(|a, b| b.cmp(a));
+        extracted.into_iter().map(|Entry(_, item)| item).collect()
     }
 }
 

@@ -124,9 +124,8 @@ impl Hasher {
     /// A number behind the byte that says what it is.
     #[inline]
     fn tagged(&mut self, tag: u8, number: [u8; 8]) {
-        let mut bytes = [tag; 9];
-        bytes[1..].copy_from_slice(&number);
-        self.fixed(&bytes);
+        self.fixed(&[tag]);
+        self.fixed(&number);
     }
 
     /// A name with its length before it.
@@ -140,7 +139,7 @@ impl Hasher {
     /// Bytes for which there is room. As their number is known to the compiler, they are copied without a call.
     #[inline]
     fn fixed<const N: usize>(&mut self, bytes: &[u8; N]) {
-        self.room[self.waiting..self.waiting + N].copy_from_slice(bytes);
+        *self.room[self.waiting..].first_chunk_mut().expect("whoever adds a record makes room first") = *bytes;
         self.waiting += N;
     }
 

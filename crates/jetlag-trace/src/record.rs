@@ -25,13 +25,15 @@ pub struct Record {
     pub fields: Fields,
 }
 
-/// As many fields as most records have.
+/// As many fields as most records have; a power of two, for which an allocator has a place at hand.
 const ROOM: usize = 8;
 
 impl Record {
     /// A record without cause, rule and fields.
     pub fn new(at: Time, place: Place, kind: Kind) -> Record {
-        Record { n: 0, at, place, kind, cause: None, rule: None, fields: Fields(Vec::with_capacity(ROOM)) }
+        // What a client gets has more to say than all else.
+        let room = if matches!(kind, Kind::Got) { 2 * ROOM } else { ROOM };
+        Record { n: 0, at, place, kind, cause: None, rule: None, fields: Fields(Vec::with_capacity(room)) }
     }
 
     /// The same record with one more field; a field of that key is replaced.

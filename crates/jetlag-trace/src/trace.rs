@@ -15,6 +15,9 @@ pub struct Trace {
     hasher: Hasher,
 }
 
+/// Room for so many records is kept when they are forgotten.
+const FEW: usize = 4096;
+
 impl Trace {
     /// No records yet.
     pub fn new() -> Trace {
@@ -62,8 +65,9 @@ impl Trace {
     /// Lets go of all records: they count for the digest, and no more.
     pub fn forget(&mut self) {
         self.forgotten += self.records.len();
-        // Room for as many as before would be far away from the processor.
-        self.records = Vec::new();
+        self.records.clear();
+        // Room for many more would be far away from the processor.
+        self.records.shrink_to(FEW);
     }
 
     /// The digest of all records so far. A trace may be asked for it at any time and grow afterwards.

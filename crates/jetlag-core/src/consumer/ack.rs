@@ -63,15 +63,19 @@ impl Consumer {
 
     /// An ack. Says whether it is confirmed.
     fn settle(&mut self, token: &AckToken, cx: &mut Context) -> bool {
-        let from = if self.config.ack_policy == AckPolicy::All { StreamSeq(0) } else { token.stream_seq };
-        let mut settled: Vec<_> = self.pending.range(from..=token.stream_seq).map(|(seq, _)| seq).collect();
-        let confirmed = self.settle_without_note(token.stream_seq, token.consumer_seq, cx);
-        settled.retain(|seq| !self.pending.contains(*seq));
-        if settled.is_empty() {
-            cx.note(Note::AckIgnored { at: self.at(), stream_seq: token.stream_seq });
-        }
-        for stream_seq in settled {
+        let seq = token.stream_seq;
+        // Under `ack all` it may settle what is below as well.
+        let below: Vec<_> =
+            if self.config.ack_policy == AckPolicy::All { self.pending.range(..seq).map(|(seq, _)| seq).collect() } else { Vec::new() };
+        let was_pending = self.pending.contains(seq);
+        let confirmed = self.settle_without_note(seq, token.consumer_seq, cx);
+        let mut ignored = true;
+        for stream_seq in below.into_iter().chain(was_pending.then_some(seq)).filter(|seq| !self.pending.contains(*seq)) {
             cx.note(Note::Acked { at: self.at(), stream_seq, delivery_count: token.delivery_count, ack_floor: self.floor });
+            ignored = false;
+        }
+        if ignored {
+            cx.note(Note::AckIgnored { at: self.at(), stream_seq: seq });
         }
         confirmed
     }

@@ -237,15 +237,15 @@ impl Consumer {
         self.swept = Some(cx.now.mono);
         let now = cx.now.mono;
         let past = |at: Option<Time>| at.is_some_and(|at| now > at || (due && now == at));
-        for _ in 0..self.waiting.len() {
-            let Some(mut waiting) = self.waiting.pop_front() else { break };
+        let mut all = std::mem::take(&mut self.waiting);
+        all.retain_mut(|waiting| {
             if waiting.too_late || past(waiting.expires) {
                 cx.send_status(waiting.reply.clone(), waiting.counts(Headers::from_status(408, "Request Timeout")));
-                self.ended(&waiting, cx);
+                self.ended(waiting, cx);
                 if cx.rules.has(Rule::ExpiryIsUse) {
                     self.touch(cx.now);
                 }
-                continue;
+                return false;
             }
             if end_of_data && waiting.no_wait {
                 let got_some = waiting.delivered > 0;
@@ -256,20 +256,21 @@ impl Consumer {
                 };
                 if let Some(status) = status {
                     cx.send_status(waiting.reply.clone(), status);
-                    self.ended(&waiting, cx);
-                    continue;
+                    self.ended(waiting, cx);
+                    return false;
                 }
             }
             if !cx.connections.interest(&waiting.reply) {
-                self.ended(&waiting, cx);
-                continue;
+                self.ended(waiting, cx);
+                return false;
             }
             if past(waiting.next_heartbeat) {
                 cx.send_status(waiting.reply.clone(), self.heartbeat_status());
                 waiting.next_heartbeat = Some(now + waiting.heartbeat);
             }
-            self.waiting.push_back(waiting);
-        }
+            true
+        });
+        self.waiting = all;
     }
 
     /// `100 Idle Heartbeat`, with what was delivered last and how far the stream was looked through.

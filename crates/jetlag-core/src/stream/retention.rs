@@ -61,6 +61,13 @@ impl Stream {
                 RetentionPolicy::WorkQueue => true,
                 RetentionPolicy::Interest => !self.is_needed(entry, Some(by), cx.rules),
             };
+            if from == to {
+                // Nearly always it is one message.
+                if self.log.entry(*from).filter(unneeded).is_some() {
+                    self.drop_uninteresting(*from, cx);
+                }
+                continue;
+            }
             let unneeded: Vec<_> = self.log.entries_between(*from, *to).filter(unneeded).map(|entry| entry.seq).collect();
             for seq in unneeded {
                 self.drop_uninteresting(seq, cx);

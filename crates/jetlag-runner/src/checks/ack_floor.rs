@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use jetlag_trace::{Key, Record};
+use jetlag_trace::{Key, Kind, Record};
 
 use super::{About, ByConsumer, Configs, ConsumerKey, Finding, Judge, lost_a_tail};
 
@@ -14,12 +14,16 @@ pub(super) struct Floors {
 }
 
 impl Judge for Floors {
+    fn kinds(&self) -> &'static [Kind] {
+        &[Kind::Acked, Kind::Terminated, Kind::ServerDown, Kind::ConsumerDeleted, Kind::StreamDeleted]
+    }
+
     fn follow(&mut self, record: &Record, about: &About<'_>, _: &Configs, finding: &mut Finding) {
         if lost_a_tail(record) {
             self.lost.extend(self.floors.iter().map(|(consumer, _)| consumer.clone()));
         }
         self.floors.forget_deleted(record, about);
-        let Some(floor) = record.fields.pair(Key::AckFloor).filter(|_| !record.kind.is_client_visible()) else { return };
+        let Some(floor) = record.fields.pair(Key::AckFloor) else { return };
         let Some(consumer) = about.consumer else { return };
         finding.look();
         let known = self.floors.of(consumer);

@@ -33,6 +33,10 @@ struct Got {
 }
 
 impl Judge for Counts {
+    fn kinds(&self) -> &'static [Kind] {
+        &[Kind::Crashed, Kind::Got, Kind::WorkerCount]
+    }
+
     fn follow(&mut self, record: &Record, about: &About<'_>, _: &Configs, finding: &mut Finding) {
         let Some(client) = record.place.actor() else { return };
         match record.kind {

@@ -1,13 +1,17 @@
 //! `idle`: once workers are stopped and time has run out, nothing is left: no message waits for an acknowledgement, no pull request waits, no
 //! timer but idle ones runs, nothing is under way. No exemptions.
 
-use jetlag_trace::Record;
+use jetlag_trace::{Kind, Record};
 
 use super::{About, Configs, Finding, Judge, Observed};
 
 pub(super) struct Idle;
 
 impl Judge for Idle {
+    fn kinds(&self) -> &'static [Kind] {
+        &[]
+    }
+
     fn follow(&mut self, _: &Record, _: &About<'_>, _: &Configs, _: &mut Finding) {}
 
     fn conclude(&self, _: &Configs, observed: &Observed, finding: &mut Finding) {

@@ -13,6 +13,10 @@ use super::{About, Configs, ConsumerKey, Finding, Judge, config_of, show};
 pub(super) struct Excuses(BTreeMap<ConsumerKey, &'static str>);
 
 impl Judge for Excuses {
+    fn kinds(&self) -> &'static [Kind] {
+        &[Kind::ConsumerUpdated, Kind::ServerDown, Kind::Delivered]
+    }
+
     fn follow(&mut self, record: &Record, about: &About<'_>, configs: &Configs, finding: &mut Finding) {
         match record.kind {
             Kind::ConsumerUpdated => {

@@ -11,6 +11,10 @@ use super::{About, ByConsumer, Configs, Finding, Judge, show};
 pub(super) struct Exhausted(ByConsumer<SeqSet>);
 
 impl Judge for Exhausted {
+    fn kinds(&self) -> &'static [Kind] {
+        &[Kind::Exhausted, Kind::Delivered, Kind::ConsumerDeleted, Kind::StreamDeleted]
+    }
+
     fn follow(&mut self, record: &Record, about: &About<'_>, configs: &Configs, finding: &mut Finding) {
         self.0.forget_deleted(record, about);
         if !matches!(record.kind, Kind::Exhausted | Kind::Delivered) {

@@ -99,6 +99,9 @@ impl Observed {
 
 /// What must hold in a run, as it is followed.
 trait Judge {
+    /// The kinds of records that it looks at.
+    fn kinds(&self) -> &'static [Kind];
+
     /// Takes note of a record and what it is about. Configurations are as they stood before it.
     fn follow(&mut self, record: &Record, about: &About<'_>, configs: &Configs, finding: &mut Finding);
 
@@ -112,18 +115,38 @@ pub(crate) struct Checks {
     names: Names,
     configs: Configs,
     followed: Vec<Followed>,
+    /// All that any of them looks at.
+    kinds: Kinds,
 }
 
 struct Followed {
     name: CheckName,
     judge: Box<dyn Judge>,
     finding: Finding,
+    kinds: Kinds,
+}
+
+/// A set of kinds of records.
+#[derive(Clone, Copy, Default)]
+struct Kinds(u64);
+
+impl Kinds {
+    const ALL: () = assert!(Kind::ALL.len() <= u64::BITS as usize);
+
+    fn of(kinds: &[Kind]) -> Kinds {
+        let () = Kinds::ALL;
+        Kinds(kinds.iter().fold(0, |all, kind| all | 1 << (*kind as u64)))
+    }
+
+    fn has(self, kind: Kind) -> bool {
+        self.0 & 1 << (kind as u64) > 0
+    }
 }
 
 impl Checks {
     /// These, each once.
     pub(crate) fn of(names: impl IntoIterator<Item = CheckName>) -> Checks {
-        let mut checks = Checks::default();
+        let mut checks = Checks { kinds: Kinds::of(CONFIGURES), ..Checks::default() };
         for name in names {
             if checks.followed.iter().any(|followed| followed.name == name) {
                 continue;
@@ -138,7 +161,9 @@ impl Checks {
                 CheckName::Idle => Box::new(idle::Idle),
                 CheckName::CountTracking => Box::<count_tracking::Counts>::default(),
             };
-            checks.followed.push(Followed { name, judge, finding: Finding::new(name) });
+            let kinds = Kinds::of(judge.kinds());
+            checks.kinds.0 |= kinds.0;
+            checks.followed.push(Followed { name, judge, finding: Finding::new(name), kinds });
         }
         checks
     }
@@ -148,10 +173,12 @@ impl Checks {
         if self.followed.is_empty() {
             return;
         }
-        for record in records {
+        for record in records.iter().filter(|record| self.kinds.has(record.kind)) {
             let about = self.names.about(record);
-            for Followed { judge, finding, .. } in &mut self.followed {
-                judge.follow(record, &about, &self.configs, finding);
+            for Followed { judge, finding, kinds, .. } in &mut self.followed {
+                if kinds.has(record.kind) {
+                    judge.follow(record, &about, &self.configs, finding);
+                }
             }
             self.configs.follow(record, &about);
         }
@@ -184,6 +211,9 @@ fn show(consumer: &ConsumerKey, seq: u64) -> String {
 fn config_of(record: &Record) -> Option<ConsumerConfig> {
     serde_json::from_str(record.fields.text(Key::Text)?).ok()
 }
+
+/// The kinds of records that tell configurations.
+const CONFIGURES: &[Kind] = &[Kind::ConsumerCreated, Kind::ConsumerUpdated, Kind::ConsumerDeleted, Kind::StreamDeleted];
 
 /// Configurations as they stand while a run is followed.
 #[derive(Default)]

@@ -120,6 +120,45 @@ impl<'a> About<'a> {
     }
 }
 
+/// What is kept by stream: found at once where it is that of the last time.
+pub(super) struct ByStream<T> {
+    streams: Vec<(Arc<str>, T)>,
+    last: usize,
+}
+
+impl<T> Default for ByStream<T> {
+    fn default() -> ByStream<T> {
+        ByStream { streams: Vec::new(), last: 0 }
+    }
+}
+
+impl<T> ByStream<T> {
+    fn place(&self, stream: &Arc<str>) -> Option<usize> {
+        let is_it = |(other, _): &(Arc<str>, T)| same(other, stream);
+        if self.streams.get(self.last).is_some_and(is_it) { Some(self.last) } else { self.streams.iter().position(is_it) }
+    }
+
+    pub(super) fn get(&self, stream: &Arc<str>) -> Option<&T> {
+        self.place(stream).map(|place| &self.streams[place].1)
+    }
+
+    /// What is kept of a stream; what there is by default if nothing was.
+    pub(super) fn of(&mut self, stream: &Arc<str>) -> &mut T
+    where
+        T: Default,
+    {
+        self.last = self.place(stream).unwrap_or_else(|| {
+            self.streams.push((stream.clone(), T::default()));
+            self.streams.len() - 1
+        });
+        &mut self.streams[self.last].1
+    }
+
+    pub(super) fn remove(&mut self, stream: &Arc<str>) {
+        self.streams.retain(|(other, _)| other != stream);
+    }
+}
+
 /// What is kept by consumer: found by the consumer's place, listed by its name.
 pub(super) struct ByConsumer<T>(Vec<Option<(ConsumerKey, T)>>);
 

@@ -3,19 +3,20 @@
 //!
 //! Exempt are consumers whose state a purge or a recovery cut, and everything once a server died and lost a tail.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use jetlag_model::{AckPolicy, DeliverPolicy, SeqMap, SeqSet, matches};
 use jetlag_sim::FORGOTTEN;
 use jetlag_trace::{Key, Kind, Record};
 
+use super::names::ByStream;
 use super::{About, ByConsumer, Configs, ConsumerKey, Finding, Judge, Observed, lost_a_tail, show};
 
 /// What the trace says of streams and consumers.
 #[derive(Default)]
 pub(super) struct Books {
-    streams: BTreeMap<Arc<str>, Stream>,
+    streams: ByStream<Stream>,
     /// Messages that wait for an acknowledgement.
     waiting: ByConsumer<SeqMap<u64, ()>>,
     /// Messages that were delivered at least once.
@@ -35,23 +36,39 @@ struct Stream {
 }
 
 impl Judge for Books {
+    fn kinds(&self) -> &'static [Kind] {
+        &[
+            Kind::MsgStored,
+            Kind::MsgRemoved,
+            Kind::StreamDeleted,
+            Kind::ConsumerDeleted,
+            Kind::ConsumerUpdated,
+            Kind::Delivered,
+            Kind::Acked,
+            Kind::Terminated,
+            Kind::Exhausted,
+            Kind::Stored,
+            Kind::ServerDown,
+        ]
+    }
+
     fn follow(&mut self, record: &Record, about: &About<'_>, configs: &Configs, finding: &mut Finding) {
         match record.kind {
             Kind::MsgStored => {
                 if let Some((stream, seq)) = about.stream.zip(about.seq) {
                     let subject = record.fields.text(Key::Subject).cloned().unwrap_or_else(|| "".into());
-                    let stream = self.stream(stream);
+                    let stream = self.streams.of(stream);
                     stream.stored.insert(seq, subject);
                     stream.ever.insert(seq);
                 }
             }
             Kind::MsgRemoved => {
                 if let Some((stream, seq)) = about.stream.zip(about.seq) {
-                    self.stream(stream).stored.remove(seq);
+                    self.streams.of(stream).stored.remove(seq);
                 }
             }
             Kind::StreamDeleted => {
-                about.stream.and_then(|stream| self.streams.remove(stream));
+                about.stream.into_iter().for_each(|stream| self.streams.remove(stream));
                 self.waiting.forget_deleted(record, about);
                 self.delivered.forget_deleted(record, about);
             }
@@ -103,13 +120,6 @@ impl Judge for Books {
 }
 
 impl Books {
-    fn stream(&mut self, name: &Arc<str>) -> &mut Stream {
-        if !self.streams.contains_key(name) {
-            self.streams.insert(name.clone(), Stream::default());
-        }
-        self.streams.get_mut(name).expect("it is there, or was just made")
-    }
-
     /// A publisher was told that its message is in the stream.
     fn confirmed(&self, record: &Record, about: &About<'_>, finding: &mut Finding) {
         let Some((stream, seq)) = about.stream.zip(about.seq).filter(|_| !record.fields.flag(Key::Duplicate)) else { return };

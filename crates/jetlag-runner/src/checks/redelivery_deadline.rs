@@ -24,6 +24,22 @@ struct Waiting {
 }
 
 impl Judge for Deadlines {
+    fn kinds(&self) -> &'static [Kind] {
+        &[
+            Kind::ServerDown,
+            Kind::ConsumerUpdated,
+            Kind::ConsumerDeleted,
+            Kind::StreamDeleted,
+            Kind::Delivered,
+            Kind::Naked,
+            Kind::InProgress,
+            Kind::Expired,
+            Kind::Acked,
+            Kind::Terminated,
+            Kind::Exhausted,
+        ]
+    }
+
     fn follow(&mut self, record: &Record, about: &About<'_>, configs: &Configs, finding: &mut Finding) {
         match record.kind {
             Kind::ServerDown => self.0.values_mut().for_each(|waiting| excuse(waiting, "restart")),

@@ -30,6 +30,23 @@ struct Open {
 }
 
 impl Judge for Settled {
+    fn kinds(&self) -> &'static [Kind] {
+        &[
+            Kind::Sent,
+            Kind::Command,
+            Kind::Acked,
+            Kind::Terminated,
+            Kind::Delivered,
+            Kind::ServerDown,
+            Kind::ConsumerDeleted,
+            Kind::StreamDeleted,
+            Kind::Lost,
+            Kind::Failed,
+            Kind::AckIgnored,
+            Kind::Delayed,
+        ]
+    }
+
     fn follow(&mut self, record: &Record, about: &About<'_>, _: &Configs, finding: &mut Finding) {
         if let Some(cause) = record.cause.filter(|_| !self.open.is_empty()) {
             self.effect(cause, record.kind, finding);

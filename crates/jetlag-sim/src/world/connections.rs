@@ -127,7 +127,7 @@ impl<B: Backend> World<B> {
             self.push_as_cause(record);
         }
         self.lose_traffic(member, by);
-        self.connections.remove(&conn);
+        self.connections.remove(conn);
         let stays_away = after == Return::Closed || (after == Return::ByItself && !self.members[member].client.options().reconnect);
         let this = &mut self.members[member];
         this.connection = if stays_away { Connection::Closed } else { Connection::Waiting };

@@ -129,7 +129,7 @@ pub struct World<B> {
     schedule: Schedule<Item>,
     members: Vec<Member>,
     names: BTreeMap<Arc<str>, usize>,
-    connections: BTreeMap<ConnId, usize>,
+    connections: SeqMap<ConnId, usize>,
     workers: Vec<Worker>,
     running_workers: BTreeMap<Arc<str>, usize>,
     next_conn: u64,
@@ -163,7 +163,7 @@ impl<B: Backend> World<B> {
             schedule: Schedule::new(),
             members: Vec::new(),
             names: BTreeMap::new(),
-            connections: BTreeMap::new(),
+            connections: SeqMap::new(),
             workers: Vec::new(),
             running_workers: BTreeMap::new(),
             next_conn: 1,
@@ -401,7 +401,7 @@ impl<B: Backend> World<B> {
             }
             Output::Deliver { conn, sid, message } => {
                 // A message for a connection that is gone meets nobody.
-                let Some(member) = self.connections.get(&conn).copied() else { return Ok(()) };
+                let Some(member) = self.connections.get(conn).copied() else { return Ok(()) };
                 self.carry_down(member, sid, message)
             }
         }
