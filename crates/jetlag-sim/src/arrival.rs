@@ -141,14 +141,19 @@ fn pub_ack(at: Time, place: Place, message: &Message) -> Record {
     if let Some(error) = &answer.error {
         return with_error(Record::new(at, place, Kind::Refused), error);
     }
-    let mut stored = Record::new(at, place, Kind::Stored);
-    if let Some(stream) = &answer.stream {
-        stored.fields.set(Key::Stream, &**stream);
+    let stream = answer.stream.as_deref().map(Arc::from);
+    stored_record(Record::new(at, place, Kind::Stored), stream, answer.duplicate, StreamSeq(answer.seq.unwrap_or(0)))
+}
+
+/// The record of a message that its publisher was told is stored.
+pub(crate) fn stored_record(mut record: Record, stream: Option<Arc<str>>, duplicate: bool, seq: StreamSeq) -> Record {
+    if let Some(stream) = stream {
+        record.fields.set(Key::Stream, stream);
     }
-    if answer.duplicate {
-        stored.fields.set(Key::Duplicate, true);
+    if duplicate {
+        record.fields.set(Key::Duplicate, true);
     }
-    stored.with(Key::StreamSeq, StreamSeq(answer.seq.unwrap_or(0)))
+    record.with(Key::StreamSeq, seq)
 }
 
 /// What an answer to a publish says, as far as it can be read.
@@ -163,6 +168,11 @@ pub(crate) struct PublishAnswer<'a> {
 }
 
 impl PublishAnswer<'_> {
+    /// Whether it says where a message is.
+    pub(crate) fn is_stored(&self) -> bool {
+        self.stream.is_some() && self.seq.is_some() && self.error.is_none()
+    }
+
     pub(crate) fn read(payload: &[u8]) -> PublishAnswer<'_> {
         match PubAck::read_stored(payload) {
             Some((stream, seq, duplicate)) => PublishAnswer { stream: Some(stream.into()), seq: Some(seq.0), duplicate, error: None },

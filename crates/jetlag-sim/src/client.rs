@@ -176,6 +176,8 @@ pub struct Client {
     hears_replies: bool,
     requests: SeqMap<RequestId, Request>,
     deliveries: Deliveries,
+    /// The last subject that it published to.
+    last_literal: Option<Arc<str>>,
     /// The payload of most of what it sends.
     plain_ack: Payload,
     /// Under which id it was the pinned client last.
@@ -212,6 +214,7 @@ impl Client {
             hears_replies: false,
             requests: SeqMap::new(),
             deliveries: Deliveries::default(),
+            last_literal: None,
             plain_ack: AckKind::Ack.payload().into(),
         }
     }
@@ -419,9 +422,17 @@ impl Client {
         self.deliveries = Deliveries::default();
     }
 
-    fn literal(&self, message: &Message) -> Result<Arc<str>, ClientError> {
+    fn literal(&mut self, message: &Message) -> Result<Arc<str>, ClientError> {
         let subject = message.subject.shared();
-        if is_valid_literal(&subject) { Ok(subject) } else { Err(ClientError::Subject(subject.to_string())) }
+        // A series of messages goes to one subject.
+        if self.last_literal.as_ref().is_some_and(|last| Arc::ptr_eq(last, &subject)) {
+            return Ok(subject);
+        }
+        if !is_valid_literal(&subject) {
+            return Err(ClientError::Subject(subject.to_string()));
+        }
+        self.last_literal = Some(subject.clone());
+        Ok(subject)
     }
 
     fn add_subscription(&mut self, purpose: Purpose) -> (Sid, Vec<Frame>) {

@@ -6,7 +6,7 @@ use jetlag_fault::{Crossing, CrossingKind, Verdict};
 use jetlag_model::{AckKind, AckToken, Address, DeliveryCount, Headers, Message, Payload, Sid, StreamSeq, Time};
 use jetlag_trace::{Key, Kind, Place, Record};
 
-use crate::arrival::PublishAnswer;
+use crate::arrival::{PublishAnswer, stored_record};
 use crate::client::{Received, Request};
 
 /// The header field of a message's id.
@@ -67,6 +67,8 @@ pub struct Description {
     answered: bool,
     pull: Option<Arc<str>>,
     code: Option<u16>,
+    /// Of a pub ack for what was stored: whether it was a duplicate. Stream and sequence are there then, too.
+    stored: Option<bool>,
     /// Header and payload of the message that it is, or that it is about, where rules may ask for them.
     headers: Option<Headers>,
     content: Option<Payload>,
@@ -86,6 +88,7 @@ impl Description {
             answered: false,
             pull: None,
             code: None,
+            stored: None,
             headers: None,
             content: None,
         }
@@ -181,6 +184,7 @@ impl Description {
             Received::Answer { request: Request::Publish { subject, msg_id }, .. } => {
                 let answer = PublishAnswer::read(&message.payload);
                 Description {
+                    stored: answer.is_stored().then_some(answer.duplicate),
                     stream: answer.stream.map(Into::into),
                     stream_seq: answer.seq.map(StreamSeq),
                     subject: Some(subject.clone()),
@@ -207,6 +211,12 @@ impl Description {
                 Description { subject: Some(subject), ..Description::new(CrossingKind::Message, client).of(message) }
             }
         }
+    }
+
+    /// The record of a pub ack that reached its client, if this is one for what was stored.
+    pub(crate) fn stored_record(&self, at: Time) -> Option<Record> {
+        let (stream, seq, duplicate) = (self.stream.as_ref()?, self.stream_seq?, self.stored?);
+        Some(stored_record(Record::new(at, Place::client(self.client.clone()), Kind::Stored), Some(stream.clone()), duplicate, seq))
     }
 
     /// As fault rules look at it.

@@ -135,9 +135,11 @@ impl Consumer {
             timestamp: entry.time,
             num_pending: self.num_pending(),
         };
-        let addresses = (entry.subject.len() + token.text_len()) as u64;
+        // Its size is asked for where bytes are limited alone.
+        let is_measured = self.flow.is_some() || self.waiting.iter().any(|waiting| waiting.bytes > 0);
+        let addresses = if is_measured { entry.subject.len() + token.text_len() } else { 0 };
         let mut message = self.message(entry, token);
-        let size = addresses + message.size();
+        let size = if is_measured { addresses as u64 + message.size() } else { 0 };
         let to: Arc<str>;
         let mut completed = None;
         if self.config.is_push() {

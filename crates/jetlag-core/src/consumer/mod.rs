@@ -5,6 +5,7 @@
 mod ack;
 mod config;
 mod deliver;
+mod due;
 mod flow;
 mod groups;
 mod info;
@@ -15,7 +16,7 @@ mod start;
 mod store;
 mod waiting;
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use jetlag_model::{
@@ -24,6 +25,7 @@ use jetlag_model::{
 };
 
 pub(crate) use config::{check_modelled, check_update, checked, required_level, same_config};
+use due::DueList;
 use flow::Flow;
 pub(crate) use flow::PREFIX as FLOW_PREFIX;
 use groups::{Pin, PinTimer};
@@ -68,7 +70,7 @@ pub(crate) struct Consumer {
     /// How often each unsettled message was delivered again. Stays behind when max_deliver is used up: it marks the message as past it.
     redelivered: BTreeMap<StreamSeq, u64>,
     /// When unsettled messages are due; an entry counts if it is what the message says. Of each message there is the one that does.
-    deadlines: BTreeSet<(WallTime, StreamSeq)>,
+    deadlines: DueList,
     queue: RedeliveryQueue,
     /// The one ack-wait timer.
     timer: Option<Time>,
@@ -160,7 +162,7 @@ impl Consumer {
             floor: SequencePair::default(),
             pending: SeqMap::new(),
             redelivered: BTreeMap::new(),
-            deadlines: BTreeSet::new(),
+            deadlines: DueList::default(),
             queue: RedeliveryQueue::default(),
             timer: None,
             alarm: None,

@@ -1,8 +1,6 @@
 //! The ack-wait timer: one a consumer, which sweeps all unsettled messages, because that its effects come in batches can be seen. Rules of
 //! `checkPending`, `trackPending` and `hasMaxDeliveries` (`server/consumer.go`, 2.15).
 
-use std::ops::Bound;
-
 use jetlag_model::{Advisory, ConsumerSeq, Duration, Now, StreamSeq, Time, WallTime};
 
 use super::{Consumer, Pending, never_expires};
@@ -59,12 +57,12 @@ impl Consumer {
 
     /// The first ack deadline of a message that is not queued already.
     fn first_due(&mut self, now: Now) -> Option<Time> {
-        while let Some((due, seq)) = self.deadlines.first().copied()
+        while let Some((due, seq)) = self.deadlines.first()
             && self.deadline_of(seq) != Some(due)
         {
             self.deadlines.pop_first();
         }
-        let due = self.deadlines.iter().find(|entry| self.holds(entry) && !self.queue.contains(entry.1)).map(|(due, _)| *due);
+        let due = self.deadlines.iter().find(|entry| self.holds(entry) && !self.queue.contains(entry.1)).map(|(due, _)| due);
         due.map(|due| now.mono + due.since(now.wall).max(Duration::ZERO))
     }
 
@@ -97,7 +95,7 @@ impl Consumer {
     fn overdue(&self, now: WallTime) -> Vec<StreamSeq> {
         let past = self.deadlines.iter().take_while(|(due, _)| *due <= now);
         let overdue = past.filter(|entry| self.holds(entry) && !self.queue.contains(entry.1));
-        let mut overdue: Vec<_> = overdue.map(|(_, seq)| *seq).collect();
+        let mut overdue: Vec<_> = overdue.map(|(_, seq)| seq).collect();
         overdue.sort_unstable();
         overdue
     }
@@ -119,7 +117,7 @@ impl Consumer {
             _ => self.pending.keys().map(next_step).min().unwrap_or(longest).min(longest),
         };
         // A deadline at `at` itself has passed, and the next one behind it counts, whether its message is queued or not.
-        let next = self.deadlines.range((Bound::Excluded((at, StreamSeq(u64::MAX))), Bound::Unbounded)).find(|entry| self.holds(entry));
+        let next = self.deadlines.after(at).find(|entry| self.holds(entry));
         (period.max(Duration::from_millis(1)), next.map(|(due, _)| due.since(at)))
     }
 

@@ -295,7 +295,9 @@ impl Consumer {
 
     /// When a request expires or is owed a heartbeat.
     pub(super) fn pull_deadline(&self) -> Option<Time> {
-        self.waiting.iter().flat_map(|waiting| [waiting.expires, waiting.next_heartbeat]).flatten().min()
+        let earlier =
+            |first: Option<Time>, at: Option<Time>| if first.is_none_or(|first| at.is_some_and(|at| at < first)) { at } else { first };
+        self.waiting.iter().fold(None, |first, waiting| earlier(earlier(first, waiting.expires), waiting.next_heartbeat))
     }
 
     /// Something of a waiting request is due. Afterwards the delivery loop comes around, which may find what nobody woke it for.

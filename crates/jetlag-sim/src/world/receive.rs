@@ -17,7 +17,13 @@ impl<B: Backend> World<B> {
         let mut touched = None;
         // Of the statuses that end a pull, only the expiry says that the next one may do better at once.
         let refused = matches!(received, Received::Status { code, .. } if code != 100 && code != 408);
-        let record = arrival(self.backend.now(), self.members[member].client.name(), &received, message);
+        let now = self.backend.now();
+        // Most answers were read when they began to cross the link.
+        let known = match &received {
+            Received::Answer { request: Request::Publish { .. }, .. } => passage.about.as_ref().and_then(|about| about.stored_record(now)),
+            _ => None,
+        };
+        let record = known.or_else(|| arrival(now, self.members[member].client.name(), &received, message));
         let n = record.map(|record| self.push_as_cause(record));
         match received {
             Received::Delivery { token, pull } => {
