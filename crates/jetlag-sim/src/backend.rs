@@ -69,6 +69,11 @@ pub trait Backend {
     /// When the server can not take it, which ends the run.
     fn input(&mut self, input: Input) -> Result<(), BackendError>;
 
+    /// What the server has said already, if it is at hand; the rest comes by [`Backend::poll`].
+    fn said(&mut self) -> Option<Output> {
+        None
+    }
+
     /// Lets time run to the limit, or to the next thing the server does.
     ///
     /// # Errors

@@ -17,29 +17,41 @@ pub fn note_record(at: Time, note: Note) -> Record {
         }
         Note::StreamDeleted { stream } => record(Kind::StreamDeleted).with(Key::Stream, stream),
         Note::Stored { stream, seq, subject } => {
-            record(Kind::MsgStored).with(Key::Stream, stream).with(Key::Subject, subject).with(Key::StreamSeq, seq)
+            let fields = [(Key::Stream, stream.into()), (Key::Subject, subject.into()), (Key::StreamSeq, seq.into())];
+            Record::of(at, Place::Server, Kind::MsgStored, fields)
         }
         Note::Removed { stream, seq, why } => {
-            record(Kind::MsgRemoved).with(Key::Stream, stream).with(Key::StreamSeq, seq).with(Key::Reason, why.as_str())
+            let fields = [(Key::Stream, stream.into()), (Key::StreamSeq, seq.into()), (Key::Reason, why.as_str().into())];
+            Record::of(at, Place::Server, Kind::MsgRemoved, fields)
         }
         Note::ConsumerCreated { at: of, config } => consumer(record(Kind::ConsumerCreated), of).with(Key::Text, json(&config)),
         Note::ConsumerUpdated { at: of, config } => consumer(record(Kind::ConsumerUpdated), of).with(Key::Text, json(&config)),
         Note::ConsumerDeleted { at: of } => consumer(record(Kind::ConsumerDeleted), of),
         Note::Delivered { at: of, stream_seq, consumer_seq, delivery_count, num_ack_pending, num_pending } => {
-            consumer(record(Kind::Delivered), of)
-                .with(Key::StreamSeq, stream_seq)
-                .with(Key::ConsumerSeq, consumer_seq)
-                .with(Key::DeliveryCount, delivery_count)
-                .with(Key::NumAckPending, num_ack_pending)
-                .with(Key::NumPending, num_pending)
+            let fields = [
+                (Key::Stream, of.stream.into()),
+                (Key::Consumer, of.consumer.into()),
+                (Key::StreamSeq, stream_seq.into()),
+                (Key::ConsumerSeq, consumer_seq.into()),
+                (Key::DeliveryCount, delivery_count.into()),
+                (Key::NumAckPending, num_ack_pending.into()),
+                (Key::NumPending, num_pending.into()),
+            ];
+            Record::of(at, Place::Server, Kind::Delivered, fields)
         }
         // Back in the queue without having been seen by anybody.
         Note::Undelivered { at: of, stream_seq } => {
             consumer(record(Kind::Expired), of).with(Key::StreamSeq, stream_seq).with(Key::Reason, UNDELIVERED)
         }
         Note::Acked { at: of, stream_seq, delivery_count, ack_floor } => {
-            let acked = consumer(record(Kind::Acked), of).with(Key::StreamSeq, stream_seq).with(Key::DeliveryCount, delivery_count);
-            floor(acked, ack_floor)
+            let fields = [
+                (Key::Stream, of.stream.into()),
+                (Key::Consumer, of.consumer.into()),
+                (Key::StreamSeq, stream_seq.into()),
+                (Key::DeliveryCount, delivery_count.into()),
+                (Key::AckFloor, (ack_floor.consumer_seq, ack_floor.stream_seq).into()),
+            ];
+            Record::of(at, Place::Server, Kind::Acked, fields)
         }
         Note::AckIgnored { at: of, stream_seq } => consumer(record(Kind::AckIgnored), of).with(Key::StreamSeq, stream_seq),
         Note::Naked { at: of, stream_seq, delay } => {

@@ -156,6 +156,10 @@ impl Backend for Simulated {
         Ok(())
     }
 
+    fn said(&mut self) -> Option<Output> {
+        self.poll_output()
+    }
+
     fn poll(&mut self, limit: Limit) -> Result<Polled, BackendError> {
         if let Some(output) = self.poll_output() {
             return Ok(Polled::Output(output));

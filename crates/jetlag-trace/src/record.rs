@@ -31,9 +31,17 @@ const ROOM: usize = 8;
 impl Record {
     /// A record without cause, rule and fields.
     pub fn new(at: Time, place: Place, kind: Kind) -> Record {
-        // What a client gets has more to say than all else.
-        let room = if matches!(kind, Kind::Got) { 2 * ROOM } else { ROOM };
-        Record { n: 0, at, place, kind, cause: None, rule: None, fields: Fields(Vec::with_capacity(room)) }
+        Record { n: 0, at, place, kind, cause: None, rule: None, fields: Fields(Vec::with_capacity(ROOM)) }
+    }
+
+    /// A record with these fields, which stand in the order of their keys: the way to make many.
+    ///
+    /// # Panics
+    /// In debug builds, when they are not in order.
+    #[inline]
+    pub fn of<const N: usize>(at: Time, place: Place, kind: Kind, fields: [(Key, Value); N]) -> Record {
+        debug_assert!(fields.is_sorted_by(|(a, _), (b, _)| a < b), "the fields of a record stand in the order of their keys: {fields:?}");
+        Record { n: 0, at, place, kind, cause: None, rule: None, fields: Fields(fields.into()) }
     }
 
     /// The same record with one more field; a field of that key is replaced.

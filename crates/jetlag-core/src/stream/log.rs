@@ -120,8 +120,9 @@ impl OfSubject {
 pub(crate) struct Log {
     storage: StorageType,
     entries: SeqMap<StreamSeq, LogEntry>,
-    /// The subjects that have messages.
+    /// The subjects that have messages, and the one that had its last one taken last: often the next message is of that one again.
     subjects: BTreeMap<Arc<str>, OfSubject>,
+    emptied: Option<Arc<str>>,
     ends: Ends,
     bytes: u64,
     journal: VecDeque<Change>,
@@ -137,6 +138,7 @@ impl Log {
             storage,
             entries: SeqMap::new(),
             subjects: BTreeMap::new(),
+            emptied: None,
             ends: Ends { first_seq: StreamSeq(first), last_seq: StreamSeq(last), last_time: None },
             bytes: 0,
             journal: VecDeque::new(),
@@ -187,7 +189,7 @@ impl Log {
     }
 
     pub(crate) fn subjects(&self) -> u64 {
-        self.subjects.len() as u64
+        (self.subjects.len() - usize::from(self.emptied.is_some())) as u64
     }
 
     pub(crate) fn entry(&self, seq: StreamSeq) -> Option<&LogEntry> {
@@ -384,6 +386,9 @@ impl Log {
             Some(of) => of,
             None => self.subjects.entry(entry.subject.clone()).or_default(),
         };
+        if of.seqs.is_empty() {
+            self.emptied.take_if(|emptied| *emptied == entry.subject);
+        }
         of.seqs.insert(entry.seq, ());
         of.missed = None;
         self.entries.insert(entry.seq, entry);
@@ -394,7 +399,10 @@ impl Log {
         self.bytes -= entry.size(self.storage);
         let of = self.subjects.get_mut(&entry.subject).expect("every message is listed under its subject");
         if of.remove(entry.seq) {
-            self.subjects.remove(&entry.subject);
+            of.counted();
+            if let Some(before) = self.emptied.replace(entry.subject.clone()) {
+                self.subjects.remove(&before);
+            }
         }
         Some(entry)
     }

@@ -302,6 +302,11 @@ impl<B: Backend> World<B> {
     /// As [`World::advance`].
     pub fn run_until(&mut self, end: Time, mut done: impl FnMut(&World<B>) -> bool) -> Result<(), WorldError> {
         while !done(self) {
+            if let Some(output) = self.backend.said() {
+                self.output(output)?;
+                self.count_event()?;
+                continue;
+            }
             let limit = match self.schedule.next_time() {
                 Some(due) if due <= end => Limit::Before(due),
                 _ => Limit::Through(end),

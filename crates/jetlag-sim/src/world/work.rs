@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use jetlag_model::{AckKind, Duration, PullRequest};
-use jetlag_trace::{Key, Kind, Place};
+use jetlag_trace::{Key, Kind, Place, Record};
 
 use super::{Item, Member, World, insert_bounded};
 use crate::client::PULLS;
@@ -58,26 +58,30 @@ impl<B: Backend> World<B> {
     /// Sends what an action says, and tells the handler what became of it.
     fn perform(&mut self, worker: usize, delivery: &Arc<Delivery>, action: &Action) -> Result<(), WorldError> {
         let member = self.workers[worker].client;
-        let mut record = self.client_record(member, Kind::Sent);
         let token = &delivery.token;
-        match &action.send {
+        let mut record = match &action.send {
             Sending::Nothing => return Ok(()),
             Sending::Ack(kind) => {
-                record = record
-                    .with(Key::Crossing, word(kind))
-                    .with(Key::Stream, &token.stream)
-                    .with(Key::Consumer, &token.consumer)
-                    .with(Key::StreamSeq, token.stream_seq);
+                let fields = [
+                    (Key::Crossing, word(kind).into()),
+                    (Key::Stream, (&token.stream).into()),
+                    (Key::Consumer, (&token.consumer).into()),
+                    (Key::StreamSeq, token.stream_seq.into()),
+                ];
+                let place = Place::client(self.members[member].client.name().clone());
+                let mut record = Record::of(self.backend.now(), place, Kind::Sent, fields);
                 match kind {
                     AckKind::Nak { delay: Some(delay) } => record.fields.set(Key::Delay, *delay),
                     AckKind::Term { reason } if !reason.is_empty() => record.fields.set(Key::Reason, reason.as_str()),
                     _ => {}
                 }
+                record
             }
             Sending::Publish(message) => {
-                record = record.with(Key::Crossing, "publish").with(Key::Subject, message.subject.text().as_ref());
+                let record = self.client_record(member, Kind::Sent);
+                record.with(Key::Crossing, "publish").with(Key::Subject, message.subject.text().as_ref())
             }
-        }
+        };
         if action.sync {
             record.fields.set(Key::Sync, true);
         }
