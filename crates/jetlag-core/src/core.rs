@@ -107,6 +107,7 @@ impl Core {
     /// Stops the server in an orderly way: waiting pull requests get `409 Server Shutdown`, everything reaches the disk. Returns what the
     /// disk holds and what is still to be sent.
     pub fn stop(mut self, now: Now) -> (Stored, Vec<Output>) {
+        self.due = Due::Unknown;
         for name in self.stream_names_by_order() {
             self.with_stream(now, &name, |stream, cx| stream.each_consumer(cx, |consumer, _, cx| consumer.shut_down(cx)));
         }
@@ -253,6 +254,10 @@ impl Core {
     /// The next thing the server does in answer, if any. Who gets a message is decided here: a delivery that meets nobody any more is taken
     /// back.
     pub fn poll_output(&mut self) -> Option<Output> {
+        if let Due::Known(_) = self.due {
+            // All was taken, and nothing has happened since.
+            return None;
+        }
         loop {
             if let Some(output) = self.outputs.pop_front() {
                 return Some(output);

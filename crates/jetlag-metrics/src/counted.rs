@@ -107,7 +107,14 @@ impl Counted {
     pub(crate) fn add(&mut self, record: &Record) {
         let fields = &record.fields;
         let text = |key| fields.text(key).map(|text| &**text);
-        let (stream, consumer) = (text(Key::Stream), text(Key::Consumer));
+        let (mut stream, mut consumer) = (None, None);
+        for (key, value) in fields.iter().take_while(|(key, _)| *key <= Key::Consumer) {
+            match key {
+                Key::Stream => stream = value.text().map(|text| &**text),
+                Key::Consumer => consumer = value.text().map(|text| &**text),
+                _ => {}
+            }
+        }
         let actor = record.place.actor().map(|actor| &**actor);
         match record.kind {
             Kind::MsgStored => self.count(STORED, [stream, None, None]),

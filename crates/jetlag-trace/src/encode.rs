@@ -38,7 +38,7 @@ impl fmt::Display for Digest {
 /// So many bytes are hashed at once.
 const ROOM: usize = 4096;
 
-/// So many bytes are free once [`Hasher::make_room`] was called: more than numbers and names take between two texts.
+/// So many bytes are free once [`Pen::make_room`] was called: more than numbers and names take between two texts.
 const FREE: usize = 128;
 
 /// The digest so far.
@@ -65,10 +65,11 @@ impl Hasher {
 
     /// Adds the bytes of one record, as the module's table says.
     pub(crate) fn add(&mut self, record: &Record) {
-        self.make_room();
-        self.fixed(&record.n.to_le_bytes());
-        self.fixed(&record.at.as_nanos().to_le_bytes());
-        self.fixed(&[match &record.place {
+        let mut pen = Pen { state: &mut self.state, room: &mut self.room, at: self.waiting };
+        pen.make_room();
+        pen.fixed(&record.n.to_le_bytes());
+        pen.fixed(&record.at.as_nanos().to_le_bytes());
+        pen.fixed(&[match &record.place {
             Place::Script => 0,
             Place::Client(_) => 1,
             Place::Link { direction: Direction::Up, .. } => 2,
@@ -76,29 +77,45 @@ impl Hasher {
             Place::Server => 4,
         }]);
         if let Some(client) = record.place.actor() {
-            self.text32(client.as_bytes());
+            pen.text32(client.as_bytes());
         }
-        self.name(record.kind.padded());
+        pen.name(record.kind.padded());
         match record.cause {
-            None => self.fixed(&[0]),
-            Some(cause) => self.tagged(1, cause.to_le_bytes()),
+            None => pen.fixed(&[0]),
+            Some(cause) => pen.tagged(1, cause.to_le_bytes()),
         }
         match &record.rule {
-            None => self.fixed(&[0]),
+            None => pen.fixed(&[0]),
             Some(rule) => {
-                self.fixed(&[1]);
-                self.text32(rule.as_bytes());
+                pen.fixed(&[1]);
+                pen.text32(rule.as_bytes());
             }
         }
         // There are fewer than 256 keys, and a record holds each at most once.
-        self.fixed(&[record.fields.len() as u8]);
+        pen.fixed(&[record.fields.len() as u8]);
         for (key, value) in record.fields.iter() {
-            self.make_room();
-            self.name(key.padded());
-            self.value(value);
+            pen.make_room();
+            pen.name(key.padded());
+            pen.value(value);
         }
+        self.waiting = pen.at;
     }
 
+    fn bytes(&mut self, bytes: &[u8]) {
+        let mut pen = Pen { state: &mut self.state, room: &mut self.room, at: self.waiting };
+        pen.bytes(bytes);
+        self.waiting = pen.at;
+    }
+}
+
+/// Writes into the room. Where it stands is its own, and nobody else's to see, so that a processor can hold it.
+struct Pen<'a> {
+    state: &'a mut Xxh3,
+    room: &'a mut [u8; ROOM],
+    at: usize,
+}
+
+impl Pen<'_> {
     #[inline]
     fn value(&mut self, value: &Value) {
         match value {
@@ -131,51 +148,55 @@ impl Hasher {
     /// A name with its length before it.
     #[inline]
     fn name(&mut self, padded: &[u8; PADDED]) {
-        let end = self.waiting + 1 + usize::from(padded[0]);
+        let end = self.at + 1 + usize::from(padded[0]);
         self.fixed(padded);
-        self.waiting = end;
+        self.at = end;
     }
 
     /// Bytes for which there is room. As their number is known to the compiler, they are copied without a call.
     #[inline]
     fn fixed<const N: usize>(&mut self, bytes: &[u8; N]) {
-        *self.room[self.waiting..].first_chunk_mut().expect("whoever adds a record makes room first") = *bytes;
-        self.waiting += N;
+        *self.room[self.at..].first_chunk_mut().expect("whoever adds a record makes room first") = *bytes;
+        self.at += N;
     }
 
     /// Text or bytes of any length; only the low 32 bits of a length count, and all bytes are there. There is room for what stands before the
     /// next text afterwards.
+    #[inline]
     fn text32(&mut self, text: &[u8]) {
         self.fixed(&(text.len() as u32).to_le_bytes());
         self.bytes(text);
         self.make_room();
     }
 
+    #[inline]
     fn bytes(&mut self, bytes: &[u8]) {
-        if let Some(room) = self.room.get_mut(self.waiting..self.waiting + bytes.len()) {
+        if let Some(room) = self.room.get_mut(self.at..self.at + bytes.len()) {
             room.copy_from_slice(bytes);
-            self.waiting += bytes.len();
+            self.at += bytes.len();
         } else {
-            self.hash();
-            if bytes.len() > ROOM {
-                self.state.update(bytes);
-            } else {
-                self.bytes(bytes);
-            }
+            self.at = overflow(self.state, self.room, self.at, bytes);
         }
     }
 
     #[inline]
     fn make_room(&mut self) {
-        if self.waiting > ROOM - FREE {
-            self.hash();
+        if self.at > ROOM - FREE {
+            self.at = overflow(self.state, self.room, self.at, &[]);
         }
     }
+}
 
-    #[cold]
-    fn hash(&mut self) {
-        self.state.update(&self.room[..self.waiting]);
-        self.waiting = 0;
+/// Hashes what waits, which is up to `waiting`, and puts `bytes` in its place. Says how much waits now.
+#[cold]
+fn overflow(state: &mut Xxh3, room: &mut [u8; ROOM], waiting: usize, bytes: &[u8]) -> usize {
+    state.update(&room[..waiting]);
+    if let Some(room) = room.get_mut(..bytes.len()) {
+        room.copy_from_slice(bytes);
+        bytes.len()
+    } else {
+        state.update(bytes);
+        0
     }
 }
 

@@ -41,7 +41,10 @@ impl Record {
     #[inline]
     pub fn of<const N: usize>(at: Time, place: Place, kind: Kind, fields: [(Key, Value); N]) -> Record {
         debug_assert!(fields.is_sorted_by(|(a, _), (b, _)| a < b), "the fields of a record stand in the order of their keys: {fields:?}");
-        Record { n: 0, at, place, kind, cause: None, rule: None, fields: Fields(fields.into()) }
+        // Room for a power of two: an allocator has a place of that size at hand.
+        let mut all = Vec::with_capacity(N.next_power_of_two());
+        all.extend(fields);
+        Record { n: 0, at, place, kind, cause: None, rule: None, fields: Fields(all) }
     }
 
     /// The same record with one more field; a field of that key is replaced.
