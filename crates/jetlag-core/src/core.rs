@@ -1,12 +1,13 @@
 //! The server: takes inputs, fires deadlines, hands out outputs. Routing happens here; streams and consumers do the rest.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use jetlag_model::{
     AckKind, AckPolicy, AckToken, Address, ApiUsage, ConnId, Headers, Message, Now, ServerVersion, Sid, StorageType, Time, matches,
 };
 
+use crate::by_name::ByName;
 use crate::connections::Connections;
 use crate::consumer::{Consumer, FLOW_PREFIX};
 use crate::context::{Context, Effect, Outgoing};
@@ -58,7 +59,7 @@ pub struct Core {
     pub(crate) rules: Rules,
     pub(crate) stores: StoreLimits,
     pub(crate) connections: Connections,
-    pub(crate) streams: BTreeMap<Arc<str>, Stream>,
+    pub(crate) streams: ByName<Stream>,
     pub(crate) streams_created: u64,
     pub(crate) ids: Ids,
     /// Requests of the API since the start.
@@ -85,7 +86,7 @@ impl Core {
             rules: Rules::new(config.version, config.flipped),
             stores: config.stores,
             connections: Connections::default(),
-            streams: BTreeMap::new(),
+            streams: ByName::default(),
             streams_created: 0,
             ids: Ids::after(stored.ids_drawn),
             api_usage: ApiUsage::default(),

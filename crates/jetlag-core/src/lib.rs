@@ -10,6 +10,7 @@
 //! [`Core`] is the whole interface; its documentation is the driver's contract.
 
 mod api;
+mod by_name;
 mod connections;
 mod consumer;
 mod context;

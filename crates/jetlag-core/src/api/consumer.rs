@@ -46,7 +46,7 @@ impl Core {
             return Err(ApiError::consumer_name_too_long());
         }
         let name = config.name.clone();
-        if self.stream(stream)?.consumers.contains_key(name.as_str()) {
+        if self.stream(stream)?.consumers.contains(&name) {
             self.update_consumer(now, stream, config, create.action)?;
         } else {
             if create.action == ConsumerAction::Update {
@@ -73,7 +73,8 @@ impl Core {
 
     fn update_consumer(&mut self, now: Now, stream: &str, config: ConsumerConfig, action: ConsumerAction) -> Result<(), ApiError> {
         let rules = self.rules;
-        let old = self.stream(stream)?.consumers[config.name.as_str()].config.clone();
+        let known = self.stream(stream)?.consumers.get(&config.name);
+        let old = known.expect("whoever updates a consumer found it").config.clone();
         if action == ConsumerAction::Create && !consumer::same_config(&old, &config) {
             return Err(ApiError::consumer_already_exists());
         }
@@ -118,12 +119,12 @@ impl Core {
     }
 
     pub(super) fn consumer_names(&mut self, stream: &str) -> Result<ApiAnswer, ApiError> {
-        let consumers: Vec<_> = self.stream(stream)?.consumers.keys().map(ToString::to_string).collect();
+        let consumers: Vec<_> = self.stream(stream)?.consumers.names().map(ToString::to_string).collect();
         Ok(ApiAnswer::ConsumerNames(consumers))
     }
 
     pub(super) fn consumer_list(&mut self, now: Now, stream: &str) -> Result<ApiAnswer, ApiError> {
-        let names: Vec<_> = self.stream(stream)?.consumers.keys().cloned().collect();
+        let names: Vec<_> = self.stream(stream)?.consumers.names().cloned().collect();
         let consumers: Vec<_> =
             names.iter().filter_map(|name| self.with_consumer(now, stream, name, |consumer, log, cx| consumer.info(log, cx))).collect();
         Ok(ApiAnswer::ConsumerList(consumers))

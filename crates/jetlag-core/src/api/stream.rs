@@ -132,11 +132,11 @@ impl Core {
     }
 
     pub(super) fn stream_names(&self) -> ApiAnswer {
-        ApiAnswer::StreamNames(self.streams.keys().map(ToString::to_string).collect())
+        ApiAnswer::StreamNames(self.streams.names().map(ToString::to_string).collect())
     }
 
     pub(super) fn stream_list(&mut self, now: Now) -> ApiAnswer {
-        let names: Vec<_> = self.streams.keys().cloned().collect();
+        let names: Vec<_> = self.streams.names().cloned().collect();
         ApiAnswer::StreamList(names.iter().filter_map(|name| self.with_stream(now, name, |stream, cx| stream.info(cx))).collect())
     }
 

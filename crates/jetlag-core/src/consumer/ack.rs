@@ -91,7 +91,7 @@ impl Consumer {
                     number = pending.first;
                     self.move_floor(number, seq);
                 }
-                self.redelivered.remove(&seq);
+                self.redelivered.remove(seq);
                 self.queue.remove(seq);
             }
             AckPolicy::All => {
@@ -134,7 +134,7 @@ impl Consumer {
         }
         for seq in walked {
             self.pending.remove(seq);
-            self.redelivered.remove(&seq);
+            self.redelivered.remove(seq);
             self.queue.remove(seq);
         }
     }

@@ -73,7 +73,7 @@ impl Consumer {
     fn next_message(&mut self, log: &Log, cx: &mut Context) -> Next {
         while let Some(seq) = self.queue.pop() {
             // On older servers a failed first delivery has left one below zero here, so that this is the first again.
-            let count = self.redelivered.get(&seq).copied().unwrap_or(0).wrapping_add(2);
+            let count = self.redelivered.get(seq).copied().unwrap_or(0).wrapping_add(2);
             if let Some(max) = self.max_deliver(cx.rules)
                 && count > max
             {
@@ -83,7 +83,9 @@ impl Consumer {
             }
             if log.entry(seq).is_none() {
                 // It left the stream while it waited, and nobody said so: it is not what the filters ask for any more.
-                self.redelivered.entry(seq).or_insert(0);
+                if !self.redelivered.contains(seq) {
+                    self.redelivered.insert(seq, 0);
+                }
                 if cx.rules.has(Rule::GoneRedeliveryTerminates)
                     && let Some(pending) = self.pending.get(seq).copied()
                 {
@@ -197,11 +199,11 @@ impl Consumer {
     /// One redelivery less. Older servers keep counting at nothing, and then below it, which the next expiry takes for more deliveries than
     /// any limit allows.
     fn uncount(&mut self, seq: StreamSeq, rules: Rules) {
-        let count = self.redelivered.get(&seq).copied().unwrap_or(0);
+        let count = self.redelivered.get(seq).copied().unwrap_or(0);
         if count > 1 || !rules.has(Rule::FailedDeliveryKeepsCount) {
             self.redelivered.insert(seq, count.wrapping_sub(1));
         } else {
-            self.redelivered.remove(&seq);
+            self.redelivered.remove(seq);
         }
         self.note_deadline(seq);
     }

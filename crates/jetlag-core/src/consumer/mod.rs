@@ -16,7 +16,7 @@ mod start;
 mod store;
 mod waiting;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use jetlag_model::{
@@ -68,7 +68,7 @@ pub(crate) struct Consumer {
     floor: SequencePair,
     pending: SeqMap<StreamSeq, Pending>,
     /// How often each unsettled message was delivered again. Stays behind when max_deliver is used up: it marks the message as past it.
-    redelivered: BTreeMap<StreamSeq, u64>,
+    redelivered: SeqMap<StreamSeq, u64>,
     /// When unsettled messages are due; an entry counts if it is what the message says. Of each message there is the one that does.
     deadlines: DueList,
     queue: RedeliveryQueue,
@@ -161,7 +161,7 @@ impl Consumer {
             next_consumer: ConsumerSeq(1),
             floor: SequencePair::default(),
             pending: SeqMap::new(),
-            redelivered: BTreeMap::new(),
+            redelivered: SeqMap::new(),
             deadlines: DueList::default(),
             queue: RedeliveryQueue::default(),
             timer: None,
@@ -297,10 +297,10 @@ impl Consumer {
             self.num_pending -= 1;
         }
         if let Some(pending) = self.pending.get(entry.seq) {
-            let count = self.redelivered.get(&entry.seq).copied().unwrap_or(0).max(1);
+            let count = self.redelivered.get(entry.seq).copied().unwrap_or(0).max(1);
             return Some(Left { seq: entry.seq, number: pending.first, count });
         }
-        if cx.rules.has(Rule::RedeliveredForgottenOnRemoval) && self.redelivered.remove(&entry.seq).is_some() {
+        if cx.rules.has(Rule::RedeliveredForgottenOnRemoval) && self.redelivered.remove(entry.seq).is_some() {
             self.store.update_acks(cx.now.mono, self.config.ack_policy, ConsumerSeq(0), entry.seq);
         }
         None
@@ -336,7 +336,7 @@ impl Consumer {
                     self.floor.consumer_seq = self.floor.consumer_seq.max(pending.first);
                     self.next_consumer = self.next_consumer.max(self.floor.consumer_seq);
                     self.pending.remove(seq);
-                    self.redelivered.remove(&seq);
+                    self.redelivered.remove(seq);
                     if cx.rules.has(Rule::PurgeSettlesInStore) {
                         self.store.update_acks(cx.now.mono, self.config.ack_policy, pending.first, seq);
                     }
@@ -414,7 +414,7 @@ impl Consumer {
 
     /// How long after its last delivery a message is due again.
     fn wait(&self, seq: StreamSeq) -> Duration {
-        self.config.wait_after(self.redelivered.get(&seq).copied().unwrap_or(0).wrapping_add(1))
+        self.config.wait_after(self.redelivered.get(seq).copied().unwrap_or(0).wrapping_add(1))
     }
 
     fn reset_heartbeat(&mut self, now: Now) {

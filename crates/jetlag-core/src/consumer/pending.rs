@@ -110,7 +110,7 @@ impl Consumer {
     fn alarm_period(&self, at: WallTime) -> (Duration, Option<Duration>) {
         let backoff = &self.config.backoff;
         let longest = backoff.last().copied().unwrap_or(self.config.ack_wait);
-        let redeliveries = |seq| self.redelivered.get(&seq).map_or(0, |count| usize::try_from(*count).unwrap_or(usize::MAX));
+        let redeliveries = |seq| self.redelivered.get(seq).map_or(0, |count| usize::try_from(*count).unwrap_or(usize::MAX));
         let next_step = |seq| backoff.get(redeliveries(seq).saturating_add(1)).copied().unwrap_or(longest);
         let period = match backoff.as_slice() {
             [] => longest,
@@ -156,7 +156,7 @@ impl Consumer {
             self.floor.stream_seq = self.floor.stream_seq.max(seq);
             self.floor.consumer_seq = self.floor.consumer_seq.max(pending.first);
             self.pending.remove(seq);
-            self.redelivered.remove(&seq);
+            self.redelivered.remove(seq);
             self.queue.remove(seq);
             dropped = true;
         }
@@ -216,7 +216,7 @@ impl Consumer {
     /// somebody to pull.
     fn exhausted_by_timer(&mut self, seq: StreamSeq, cx: &mut Context) -> bool {
         let Some(max) = self.max_deliver(cx.rules) else { return false };
-        let redeliveries = self.redelivered.get(&seq).copied().unwrap_or(0);
+        let redeliveries = self.redelivered.get(seq).copied().unwrap_or(0);
         let count = redeliveries.max(1);
         if count < max {
             return false;

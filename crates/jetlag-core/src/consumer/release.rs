@@ -29,7 +29,7 @@ impl Consumer {
             AckPolicy::None | AckPolicy::All => true,
             AckPolicy::Explicit => seq >= self.next_stream || self.pending.contains(seq),
         };
-        (seq > self.floor.stream_seq && unsettled) || (rules.has(Rule::GivenUpIsNeeded) && self.redelivered.contains_key(&seq))
+        (seq > self.floor.stream_seq && unsettled) || (rules.has(Rule::GivenUpIsNeeded) && self.redelivered.contains(seq))
     }
 
     /// The messages that are settled according to its stored copy.

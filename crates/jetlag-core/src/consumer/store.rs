@@ -2,7 +2,7 @@
 //! `UpdateDelivered` and `UpdateAcks`, 2.15), so the two differ, and info requests show this one. It holds no redelivery queue, no pull
 //! requests and no timers: a restart loses those.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 
 use jetlag_model::{AckPolicy, ConsumerConfig, ConsumerSeq, Duration, SeqMap, SequencePair, StreamSeq, Time, WallTime};
 
@@ -67,7 +67,7 @@ struct State {
     delivered: SequencePair,
     floor: SequencePair,
     pending: SeqMap<StreamSeq, Pending>,
-    redelivered: BTreeMap<StreamSeq, u64>,
+    redelivered: SeqMap<StreamSeq, u64>,
 }
 
 /// One change, as what it takes to undo it: both pairs, and the entries it touched as they were.
@@ -106,7 +106,7 @@ impl ConsumerStore {
             delivered: *delivered,
             floor: *floor,
             pending: pending.iter().map(|(seq, entry)| (seq, entry.first, entry.stamp)).collect(),
-            redelivered: redelivered.iter().map(|(seq, count)| (*seq, *count)).collect(),
+            redelivered: redelivered.iter().map(|(seq, count)| (seq, *count)).collect(),
         }
     }
 
@@ -140,7 +140,7 @@ impl ConsumerStore {
         &self.state.pending
     }
 
-    pub(crate) fn redelivered(&self) -> &BTreeMap<StreamSeq, u64> {
+    pub(crate) fn redelivered(&self) -> &SeqMap<StreamSeq, u64> {
         &self.state.redelivered
     }
 
@@ -173,7 +173,7 @@ impl ConsumerStore {
     fn set_redelivered(&mut self, change: &mut Change, seq: StreamSeq, count: Option<u64>) {
         let before = match count {
             Some(count) => self.state.redelivered.insert(seq, count),
-            None => self.state.redelivered.remove(&seq),
+            None => self.state.redelivered.remove(seq),
         };
         if !self.volatile {
             change.redelivered.push((seq, before));
@@ -218,7 +218,7 @@ impl ConsumerStore {
             if u64::try_from(config.max_deliver).is_ok_and(|max| max > 0 && count > max) {
                 self.set_pending(&mut change, seq, None);
             }
-            if self.state.redelivered.get(&seq).copied().unwrap_or(0) < count - 1 {
+            if self.state.redelivered.get(seq).copied().unwrap_or(0) < count - 1 {
                 self.set_redelivered(&mut change, seq, Some(count - 1));
             }
         }
@@ -231,7 +231,7 @@ impl ConsumerStore {
             return;
         }
         let mut change = self.change(at);
-        if self.state.redelivered.contains_key(&seq) {
+        if self.state.redelivered.contains(seq) {
             self.set_redelivered(&mut change, seq, None);
         }
         let known = self.state.pending.get(seq).copied();
@@ -270,7 +270,7 @@ impl ConsumerStore {
         delivered: SequencePair,
         floor: SequencePair,
         pending: &SeqMap<StreamSeq, Pending>,
-        redelivered: &BTreeMap<StreamSeq, u64>,
+        redelivered: &SeqMap<StreamSeq, u64>,
     ) {
         let out_of_range = pending.keys().any(|seq| seq <= floor.stream_seq || seq > delivered.stream_seq);
         if out_of_range
@@ -285,14 +285,14 @@ impl ConsumerStore {
         for seq in self.state.pending.keys().collect::<Vec<_>>() {
             self.set_pending(&mut change, seq, None);
         }
-        for seq in self.state.redelivered.keys().copied().collect::<Vec<_>>() {
+        for seq in self.state.redelivered.keys().collect::<Vec<_>>() {
             self.set_redelivered(&mut change, seq, None);
         }
         for (seq, entry) in pending.iter() {
             self.set_pending(&mut change, seq, Some(*entry));
         }
-        for (seq, count) in redelivered {
-            self.set_redelivered(&mut change, *seq, Some(*count));
+        for (seq, count) in redelivered.iter() {
+            self.set_redelivered(&mut change, seq, Some(*count));
         }
         self.state.delivered = delivered;
         self.state.floor = floor;
@@ -319,7 +319,7 @@ impl ConsumerStore {
             for (seq, before) in change.redelivered.into_iter().rev() {
                 match before {
                     Some(count) => self.state.redelivered.insert(seq, count),
-                    None => self.state.redelivered.remove(&seq),
+                    None => self.state.redelivered.remove(seq),
                 };
             }
         }
@@ -337,7 +337,7 @@ impl ConsumerStore {
         self.writer = Writer::default();
         if self.state.delivered.stream_seq > last {
             self.state.pending.retain(|seq, _| seq <= last);
-            self.state.redelivered.retain(|seq, _| *seq <= last);
+            self.state.redelivered.retain(|seq, _| seq <= last);
             self.state.delivered.stream_seq = last;
             self.state.floor.stream_seq = self.state.floor.stream_seq.min(last);
         }
@@ -376,7 +376,7 @@ mod tests {
             store.update_delivered(Time::START, &config(2), ConsumerSeq(count), StreamSeq(1), count, WallTime::default());
         }
         assert!(store.pending().is_empty());
-        assert_eq!(store.redelivered().get(&StreamSeq(1)), Some(&2));
+        assert_eq!(store.redelivered().get(StreamSeq(1)), Some(&2));
         assert_eq!(floors(&store), (3, 1, 0, 0));
     }
 
@@ -425,7 +425,7 @@ mod tests {
         step(&mut store, &mut before, &|store| store.update_acks(Time::START, AckPolicy::All, ConsumerSeq(3), StreamSeq(3)));
         step(&mut store, &mut before, &|store| {
             let pair = SequencePair { consumer_seq: ConsumerSeq(4), stream_seq: StreamSeq(9) };
-            store.overwrite(Time::START, pair, pair, &SeqMap::new(), &BTreeMap::new());
+            store.overwrite(Time::START, pair, pair, &SeqMap::new(), &SeqMap::new());
         });
         while let Some(state) = before.pop() {
             assert_eq!(store.state, state);

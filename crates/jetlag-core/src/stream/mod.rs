@@ -7,7 +7,6 @@ mod log;
 mod publish;
 mod retention;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jetlag_model::{
@@ -19,6 +18,7 @@ pub(crate) use config::{LONGEST_NAME, check_replicas, check_update, checked, is_
 use dedup::Dedup;
 pub(crate) use log::{Ends, Log, LogEntry, accepts};
 
+use crate::by_name::ByName;
 use crate::consumer::{Consumer, Left};
 use crate::context::Context;
 use crate::rules::{Rule, Rules};
@@ -44,7 +44,7 @@ pub(crate) struct Stream {
     hears_deliveries: bool,
     /// What left the stream while a consumer had it unsettled, and is not terminated yet.
     removed: Vec<(Arc<str>, Left)>,
-    pub(crate) consumers: BTreeMap<Arc<str>, Consumer>,
+    pub(crate) consumers: ByName<Consumer>,
     /// Their names in order of creation.
     in_order: Arc<[Arc<str>]>,
     consumers_created: u64,
@@ -67,7 +67,7 @@ impl Stream {
             log,
             dedup: Dedup::default(),
             last_id: String::new(),
-            consumers: BTreeMap::new(),
+            consumers: ByName::default(),
             in_order: Arc::default(),
             consumers_created: 0,
         }
@@ -308,8 +308,12 @@ impl Stream {
         let breaks = |config: &ConsumerConfig| {
             (inactive && config.inactive_threshold > new.inactive_threshold) || (pending && config.max_ack_pending > new.max_ack_pending)
         };
-        let names: Vec<_> =
-            self.in_order.iter().map(|name| &**name).filter(|name| changed && breaks(&self.consumers[*name].config)).collect();
+        let names: Vec<_> = self
+            .in_order
+            .iter()
+            .map(|name| &**name)
+            .filter(|name| changed && self.consumers.get(name).is_some_and(|consumer| breaks(&consumer.config)))
+            .collect();
         if names.is_empty() {
             Ok(())
         } else {
