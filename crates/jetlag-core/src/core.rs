@@ -435,12 +435,15 @@ impl Core {
     }
 }
 
+/// Makes a deadline of a consumer.
+type OfConsumer = fn(ConsumerRef) -> Deadline;
+
 /// The kinds of a consumer's deadlines, as [`Consumer::deadlines`] gives them: their places among all kinds, and the deadlines themselves.
-const OF_CONSUMER: [(u8, fn(ConsumerRef) -> Deadline); 5] =
+const OF_CONSUMER: [(u8, OfConsumer); 5] =
     [(0, Deadline::Pull), (1, Deadline::Heartbeat), (2, Deadline::AckWait), (3, Deadline::Pin), (5, Deadline::Inactive)];
 
 /// Whose deadline it is; of a consumer's, also which.
 enum Whose<'a> {
     Stream(&'a Stream),
-    Consumer(&'a Consumer, fn(ConsumerRef) -> Deadline),
+    Consumer(&'a Consumer, OfConsumer),
 }

@@ -61,8 +61,8 @@ pub(super) const WRONG_RULES: &[WrongRule] = &[
         section: "1.4",
         about: "After the last step of a backoff the last one repeats; here the first one follows.",
         file: "consumer/mod.rs",
-        right: "self.config.wait_after(self.redelivered.get(&seq).copied().unwrap_or(0).wrapping_add(1))",
-        wrong: "self.config.wait_after(self.redelivered.get(&seq).copied().unwrap_or(0) % self.config.backoff.len().max(1) as u64 + 1)",
+        right: "self.config.wait_after(self.redelivered.get(seq).copied().unwrap_or(0).wrapping_add(1))",
+        wrong: "self.config.wait_after(self.redelivered.get(seq).copied().unwrap_or(0) % self.config.backoff.len().max(1) as u64 + 1)",
         scenario: "gotchas/backoff-overrides-ackwait.scn",
     },
     WrongRule {
@@ -101,7 +101,7 @@ pub(super) const WRONG_RULES: &[WrongRule] = &[
         about: "Under ack all an ack settles everything below; here only the message it names.",
         file: "consumer/ack.rs",
         right: "let walked = walk_ack_all(&self.pending, from, to);",
-        wrong: "let walked: Vec<_> = self.pending.keys().copied().filter(|seq| *seq == to).collect();",
+        wrong: "let walked: Vec<_> = self.pending.keys().filter(|seq| *seq == to).collect();",
         scenario: "acks/ack-all-settles-everything-below.scn",
     },
     WrongRule {
