@@ -5,9 +5,8 @@
 //! late a record may be. What nobody expects is noticed when it comes, and at the end of the file after a quiet time.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
-use jetlag_model::{Duration, Time};
+use jetlag_model::{Duration, Text, Time};
 use jetlag_runner::{Outcome, Pace, StepPlace};
 use jetlag_scenario::{Command, Scenario};
 use jetlag_sim::{Backend, BackendError, World, WorldError};
@@ -58,7 +57,7 @@ pub(crate) struct Led<'l> {
 pub(crate) type Lags = BTreeMap<(usize, usize), Duration>;
 
 /// How many things each client saw.
-type Counts = BTreeMap<Arc<str>, usize>;
+type Counts = BTreeMap<Text, usize>;
 
 impl<'l> Led<'l> {
     /// `expected` is a run of `scenario` in simulated time.

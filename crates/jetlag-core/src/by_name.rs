@@ -1,10 +1,10 @@
 //! A map by name, for streams and consumers: there are few, and each message asks for some of them.
 
-use std::sync::Arc;
+use jetlag_model::Text;
 
 /// Values by their names, in the order of the names.
 #[derive(Clone, Debug)]
-pub(crate) struct ByName<T>(Vec<(Arc<str>, Box<T>)>);
+pub(crate) struct ByName<T>(Vec<(Text, Box<T>)>);
 
 impl<T> Default for ByName<T> {
     fn default() -> ByName<T> {
@@ -35,7 +35,7 @@ impl<T> ByName<T> {
     }
 
     /// Adds a value, in place of the one of this name.
-    pub(crate) fn insert(&mut self, name: Arc<str>, value: T) {
+    pub(crate) fn insert(&mut self, name: Text, value: T) {
         match self.place(&name) {
             Ok(place) => *self.0[place].1 = value,
             Err(place) => self.0.insert(place, (name, Box::new(value))),
@@ -54,7 +54,7 @@ impl<T> ByName<T> {
         self.0.is_empty()
     }
 
-    pub(crate) fn names(&self) -> impl Iterator<Item = &Arc<str>> {
+    pub(crate) fn names(&self) -> impl Iterator<Item = &Text> {
         self.0.iter().map(|(name, _)| name)
     }
 

@@ -1,9 +1,8 @@
 //! Client connections and their subscriptions: who hears a subject. Of streams it knows only that they listen too.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
-use jetlag_model::{ConnId, SeqMap, Sid, is_valid_literal, matches};
+use jetlag_model::{ConnId, SeqMap, Sid, Text, is_valid_literal, matches};
 
 use crate::ConnectOptions;
 use crate::index::Index;
@@ -15,8 +14,8 @@ type SubNumber = u64;
 struct Subscription {
     conn: ConnId,
     sid: Sid,
-    subject: Arc<str>,
-    queue: Option<Arc<str>>,
+    subject: Text,
+    queue: Option<Text>,
     delivered: u64,
     max: Option<u64>,
 }
@@ -25,13 +24,13 @@ struct Subscription {
 #[derive(Clone, Debug)]
 struct Wild {
     number: SubNumber,
-    filter: Arc<str>,
+    filter: Text,
     /// How many bytes stand before its first token with a wildcard: most subjects differ from it there.
     literal: usize,
 }
 
 impl Wild {
-    fn new(number: SubNumber, filter: Arc<str>) -> Wild {
+    fn new(number: SubNumber, filter: Text) -> Wild {
         let before = filter.split_inclusive('.').take_while(|token| !matches!(*token, "*." | "*" | ">" | ">."));
         let literal = before.map(str::len).sum();
         Wild { number, filter, literal }
@@ -50,7 +49,7 @@ pub(crate) struct Connections {
     subs: SeqMap<SubNumber, Subscription>,
     numbers: BTreeMap<(ConnId, Sid), SubNumber>,
     /// Subscriptions to one literal subject, and those with wildcards.
-    literal: Index<Arc<str>, Vec<SubNumber>>,
+    literal: Index<Text, Vec<SubNumber>>,
     wild: Vec<Wild>,
     /// What streams store: each is a subscription of the server's own.
     streams: Vec<String>,
@@ -60,7 +59,7 @@ pub(crate) struct Connections {
     next: SubNumber,
     /// The member that last had its turn, by queue group. The real server draws one at random; here they take turns in the order of
     /// their subscriptions.
-    turns: BTreeMap<Arc<str>, SubNumber>,
+    turns: BTreeMap<Text, SubNumber>,
     /// Whether a subscription has ended by its count since somebody asked.
     ended: bool,
 }
@@ -92,7 +91,7 @@ impl Connections {
         *self.open.get(conn).unwrap_or_else(|| panic!("connection {conn} is not open"))
     }
 
-    pub(crate) fn subscribe(&mut self, conn: ConnId, sid: Sid, subject: Arc<str>, queue: Option<Arc<str>>) {
+    pub(crate) fn subscribe(&mut self, conn: ConnId, sid: Sid, subject: Text, queue: Option<Text>) {
         assert!(self.open.contains(conn), "connection {conn} is not open");
         if self.numbers.contains_key(&(conn, sid)) {
             return; // The server keeps the first subscription of a number.
@@ -202,7 +201,7 @@ impl Connections {
         }
         let silent = from.filter(|conn| self.open.get(*conn).is_some_and(|options| !options.echo));
         let mut chosen = Vec::with_capacity(matching.len());
-        let mut groups: BTreeMap<Arc<str>, Vec<SubNumber>> = BTreeMap::new();
+        let mut groups: BTreeMap<Text, Vec<SubNumber>> = BTreeMap::new();
         for number in matching {
             let sub = self.sub(number);
             if Some(sub.conn) == silent {

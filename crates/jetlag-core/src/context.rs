@@ -2,9 +2,8 @@
 //! send.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
 
-use jetlag_model::{Address, Advisory, Headers, Message, Now, StreamSeq};
+use jetlag_model::{Address, Advisory, Headers, Message, Now, StreamSeq, Text};
 
 use crate::connections::Connections;
 use crate::ids::Ids;
@@ -15,7 +14,7 @@ use crate::{ConsumerRef, Note};
 #[derive(Clone, Debug)]
 pub(crate) struct Outgoing {
     /// The subject that decides who gets it.
-    pub(crate) to: Arc<str>,
+    pub(crate) to: Text,
     /// The message as it will be seen.
     pub(crate) message: Message,
     /// The delivery it is, if it is one: taken back when it meets nobody.
@@ -43,27 +42,27 @@ impl Context<'_> {
     }
 
     /// Sends a message that is seen under the subject it is sent to.
-    pub(crate) fn send(&mut self, to: impl Into<Arc<str>>, headers: Option<Headers>, payload: &[u8]) {
-        let to: Arc<str> = to.into();
+    pub(crate) fn send(&mut self, to: impl Into<Text>, headers: Option<Headers>, payload: &[u8]) {
+        let to: Text = to.into();
         let message = Message { subject: Address::Subject(to.clone()), reply: None, headers, payload: payload.into() };
         self.effects.push_back(Effect::Send(Box::new(Outgoing { to, message, delivery: None })));
     }
 
     /// Sends a status message that wants an answer.
-    pub(crate) fn ask(&mut self, to: &str, reply: &Arc<str>, status: Headers) {
-        let to: Arc<str> = to.into();
+    pub(crate) fn ask(&mut self, to: &str, reply: &Text, status: Headers) {
+        let to: Text = to.into();
         let reply = Some(Address::Subject(reply.clone()));
         let message = Message { subject: Address::Subject(to.clone()), reply, headers: Some(status), payload: (*b"").into() };
         self.effects.push_back(Effect::Send(Box::new(Outgoing { to, message, delivery: None })));
     }
 
     /// Sends a status message: headers only.
-    pub(crate) fn send_status(&mut self, to: impl Into<Arc<str>>, status: Headers) {
+    pub(crate) fn send_status(&mut self, to: impl Into<Text>, status: Headers) {
         self.send(to, Some(status), b"");
     }
 
     /// Sends a stored message to a pull request's reply subject or a deliver subject.
-    pub(crate) fn deliver(&mut self, to: Arc<str>, message: Message, consumer: ConsumerRef, seq: StreamSeq) {
+    pub(crate) fn deliver(&mut self, to: Text, message: Message, consumer: ConsumerRef, seq: StreamSeq) {
         self.effects.push_back(Effect::Send(Box::new(Outgoing { to, message, delivery: Some((consumer, seq)) })));
     }
 

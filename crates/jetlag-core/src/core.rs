@@ -1,10 +1,9 @@
 //! The server: takes inputs, fires deadlines, hands out outputs. Routing happens here; streams and consumers do the rest.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
 
 use jetlag_model::{
-    AckKind, AckPolicy, AckToken, Address, ApiUsage, ConnId, Headers, Message, Now, ServerVersion, Sid, StorageType, Time, matches,
+    AckKind, AckPolicy, AckToken, Address, ApiUsage, ConnId, Headers, Message, Now, ServerVersion, Sid, StorageType, Text, Time, matches,
 };
 
 use crate::by_name::ByName;
@@ -298,7 +297,7 @@ impl Core {
         self.with_stream(now, stream, |stream, cx| stream.with_consumer(consumer, cx, f))?
     }
 
-    fn stream_names_by_order(&self) -> Vec<Arc<str>> {
+    fn stream_names_by_order(&self) -> Vec<Text> {
         let mut names: Vec<_> = self.streams.values().map(|stream| (stream.order, stream.name.clone())).collect();
         names.sort_unstable();
         names.into_iter().map(|(_, name)| name).collect()
@@ -358,13 +357,13 @@ impl Core {
     }
 
     /// JetStream's own ears: says whether anything of it listens on the subject.
-    fn take(&mut self, now: Now, subject: &Arc<str>, message: &Message) -> bool {
+    fn take(&mut self, now: Now, subject: &Text, message: &Message) -> bool {
         let stored = self.capture(now, subject, message);
         let acknowledged = subject.starts_with(AckToken::PREFIX) && self.acknowledge(now, message);
         stored || acknowledged || self.answer_flow(now, subject) || self.handle_api(now, subject, message)
     }
 
-    fn capture(&mut self, now: Now, subject: &Arc<str>, message: &Message) -> bool {
+    fn capture(&mut self, now: Now, subject: &Text, message: &Message) -> bool {
         let takes = |stream: &Stream| stream.config.subjects.iter().any(|filter| matches(filter, subject));
         let (memory_is_full, file_is_full) = (self.is_full(StorageType::Memory), self.is_full(StorageType::File));
         let Some(stream) = self.streams.values_mut().find(|stream| takes(stream)) else { return false };

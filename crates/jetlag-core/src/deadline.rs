@@ -15,7 +15,7 @@ pub enum Deadline {
     /// The pinned client of a priority group has asked for nothing for too long.
     Pin(ConsumerRef),
     /// Messages outlive max_age.
-    MaxAge(std::sync::Arc<str>),
+    MaxAge(jetlag_model::Text),
     /// A consumer nobody used goes away.
     Inactive(ConsumerRef),
 }

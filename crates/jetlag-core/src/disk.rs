@@ -3,9 +3,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::sync::Arc;
 
-use jetlag_model::{ConsumerConfig, ConsumerSeq, Headers, Payload, SequencePair, StorageType, StreamConfig, StreamSeq, Time, WallTime};
+use jetlag_model::{
+    ConsumerConfig, ConsumerSeq, Headers, Payload, SequencePair, StorageType, StreamConfig, StreamSeq, Text, Time, WallTime,
+};
 
 use crate::consumer::{Consumer, ConsumerStore};
 use crate::core::Core;
@@ -26,27 +27,27 @@ pub enum Write {
         created: WallTime,
     },
     /// A stream is gone.
-    StreamGone(Arc<str>),
+    StreamGone(Text),
     /// A message entered a stream.
     Message {
         /// The stream.
-        stream: Arc<str>,
+        stream: Text,
         /// The message.
         message: StoredMessage,
     },
     /// Messages left a stream.
     Removed {
         /// The stream.
-        stream: Arc<str>,
+        stream: Text,
         /// Which.
         seqs: Vec<StreamSeq>,
     },
     /// All messages left a stream; what it holds follows.
-    Emptied(Arc<str>),
+    Emptied(Text),
     /// Where a stream begins and ends.
     Ends {
         /// The stream.
-        stream: Arc<str>,
+        stream: Text,
         /// Its first sequence.
         first: StreamSeq,
         /// The last sequence it used.
@@ -80,7 +81,7 @@ pub struct StoredMessage {
     /// Its place in the stream.
     pub seq: StreamSeq,
     /// Its subject.
-    pub subject: Arc<str>,
+    pub subject: Text,
     /// When it was stored.
     pub time: WallTime,
     /// Its headers.
@@ -115,7 +116,7 @@ pub enum StateWrites {
 #[derive(Clone, Debug, Default)]
 pub struct Written {
     ids_drawn: u64,
-    streams: BTreeMap<Arc<str>, WrittenStream>,
+    streams: BTreeMap<Text, WrittenStream>,
 }
 
 #[derive(Clone, Debug)]
@@ -124,7 +125,7 @@ struct WrittenStream {
     config: StreamConfig,
     changes: u64,
     ends: Ends,
-    consumers: BTreeMap<Arc<str>, WrittenConsumer>,
+    consumers: BTreeMap<Text, WrittenConsumer>,
 }
 
 #[derive(Clone, Debug)]
@@ -138,7 +139,7 @@ struct WrittenConsumer {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum DiskError {
     /// One is about a stream that was not written before.
-    NoStream(Arc<str>),
+    NoStream(Text),
     /// One is about a consumer that was not written before.
     NoConsumer(ConsumerRef),
 }
@@ -211,7 +212,7 @@ fn stream_writes(stream: &Stream, now: Time, when: StateWrites, written: &mut Wr
     }
     entry.changes = stream.log.changes();
     entry.ends = stream.log.ends();
-    let at = |consumer: &Arc<str>| ConsumerRef { stream: name.clone(), consumer: consumer.clone() };
+    let at = |consumer: &Text| ConsumerRef { stream: name.clone(), consumer: consumer.clone() };
     let on_disk = |consumer: &Consumer| !consumer.config.mem_storage;
     entry.consumers.retain(|name, before| {
         let stays = stream.consumers.get(name).is_some_and(|consumer| consumer.order == before.order && on_disk(consumer));
@@ -245,7 +246,7 @@ fn consumer_write(at: ConsumerRef, config: &ConsumerConfig, created: WallTime) -
 }
 
 /// What changed in a log since so many changes; all of it, if that is not known any more.
-fn log_writes(name: &Arc<str>, log: &Log, since: Option<u64>, writes: &mut Vec<Write>) {
+fn log_writes(name: &Text, log: &Log, since: Option<u64>, writes: &mut Vec<Write>) {
     let message = |entry: &LogEntry| Write::Message {
         stream: name.clone(),
         message: StoredMessage {
@@ -279,7 +280,7 @@ impl Stored {
     pub fn writes(&self) -> Vec<Write> {
         let mut writes = vec![Write::Ids(self.ids_drawn)];
         for stream in &self.streams {
-            let name: Arc<str> = stream.config.name.as_str().into();
+            let name: Text = stream.config.name.as_str().into();
             writes.push(Write::Stream { config: Box::new(stream.config.clone()), created: stream.created });
             log_writes(&name, &stream.log, None, &mut writes);
             for consumer in &stream.consumers {

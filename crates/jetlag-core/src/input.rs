@@ -1,8 +1,6 @@
 //! What can happen to a server: what a driver feeds into the core.
 
-use std::sync::Arc;
-
-use jetlag_model::{ConnId, Message, Sid};
+use jetlag_model::{ConnId, Message, Sid, Text};
 
 /// Something a client, or the network, does to the server.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,9 +24,9 @@ pub enum Input {
         /// The subscription's number on that connection.
         sid: Sid,
         /// A subject, possibly with wildcards.
-        subject: Arc<str>,
+        subject: Text,
         /// The queue group, if any.
-        queue: Option<Arc<str>>,
+        queue: Option<Text>,
     },
     /// UNSUB.
     Unsubscribe {

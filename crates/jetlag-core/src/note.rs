@@ -1,16 +1,14 @@
 //! What happens inside the server, as values: for traces, counters and checks. Nothing in the core depends on a note being read.
 
-use std::sync::Arc;
-
-use jetlag_model::{ConsumerConfig, ConsumerSeq, DeliveryCount, Duration, SequencePair, StreamConfig, StreamSeq};
+use jetlag_model::{ConsumerConfig, ConsumerSeq, DeliveryCount, Duration, SequencePair, StreamConfig, StreamSeq, Text};
 
 /// A consumer's place: its stream's name and its own.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ConsumerRef {
     /// The stream's name.
-    pub stream: Arc<str>,
+    pub stream: Text,
     /// The consumer's name.
-    pub consumer: Arc<str>,
+    pub consumer: Text,
 }
 
 /// Something that happened inside the server.
@@ -29,21 +27,21 @@ pub enum Note {
     /// A stream was deleted.
     StreamDeleted {
         /// Its name.
-        stream: Arc<str>,
+        stream: Text,
     },
     /// A message entered a stream.
     Stored {
         /// The stream's name.
-        stream: Arc<str>,
+        stream: Text,
         /// Its place there.
         seq: StreamSeq,
         /// Its subject.
-        subject: Arc<str>,
+        subject: Text,
     },
     /// A message left a stream.
     Removed {
         /// The stream's name.
-        stream: Arc<str>,
+        stream: Text,
         /// Its place there.
         seq: StreamSeq,
         /// Why.
@@ -163,7 +161,7 @@ pub enum Note {
         /// At which consumer.
         at: ConsumerRef,
         /// Where its messages go.
-        reply: Arc<str>,
+        reply: Text,
         /// How many it asked for.
         batch: i64,
     },
@@ -172,7 +170,7 @@ pub enum Note {
         /// At which consumer.
         at: ConsumerRef,
         /// Where its messages went.
-        reply: Arc<str>,
+        reply: Text,
         /// How many it was still owed.
         missing: i64,
     },

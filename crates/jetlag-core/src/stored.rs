@@ -1,8 +1,6 @@
 //! What storage holds between two lives of a server, and how much of it a crash takes away.
 
-use std::sync::Arc;
-
-use jetlag_model::{ConsumerConfig, Duration, StreamConfig, Time, WallTime};
+use jetlag_model::{ConsumerConfig, Duration, StreamConfig, Text, Time, WallTime};
 
 use crate::consumer::ConsumerStore;
 use crate::stream::Log;
@@ -27,7 +25,7 @@ pub(crate) struct StoredStream {
 /// A consumer on disk.
 #[derive(Clone, Debug)]
 pub(crate) struct StoredConsumer {
-    pub(crate) name: Arc<str>,
+    pub(crate) name: Text,
     pub(crate) config: ConsumerConfig,
     pub(crate) created: WallTime,
     pub(crate) state: ConsumerStore,

@@ -3,12 +3,12 @@
 use std::fmt;
 use std::sync::Arc;
 
-use jetlag_model::{Duration, Subject, Time, matches};
+use jetlag_model::{Duration, Subject, Text, Time, matches};
 
 use crate::{Crossing, CrossingKind, Direction};
 
 /// What a rule is called.
-pub type RuleId = Arc<str>;
+pub type RuleId = Text;
 
 /// A fault rule.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -71,11 +71,11 @@ pub struct Match {
     /// The kind of crossing.
     pub kind: Option<CrossingKind>,
     /// The client's name.
-    pub client: Option<Arc<str>>,
+    pub client: Option<Text>,
     /// The stream's name.
-    pub stream: Option<Arc<str>>,
+    pub stream: Option<Text>,
     /// The consumer's name.
-    pub consumer: Option<Arc<str>>,
+    pub consumer: Option<Text>,
     /// A filter for the subject.
     pub subject: Option<Subject>,
     /// The message's place in its stream.
@@ -83,7 +83,7 @@ pub struct Match {
     /// The attempt at the message.
     pub delivery_count: Option<Numbers>,
     /// A field of the message's header, and its value.
-    pub header: Option<(Arc<str>, Arc<str>)>,
+    pub header: Option<(Text, Text)>,
     /// The message's whole payload.
     pub payload: Option<Arc<[u8]>>,
     /// A part of the message's payload.
@@ -93,7 +93,7 @@ pub struct Match {
 impl Match {
     /// Whether all that is asked for holds.
     pub fn matches(&self, crossing: &Crossing<'_>) -> bool {
-        let name = |wanted: &Option<Arc<str>>, found: Option<&str>| wanted.is_none() || wanted.as_deref() == found;
+        let name = |wanted: &Option<Text>, found: Option<&str>| wanted.is_none() || wanted.as_deref() == found;
         self.kind.is_none_or(|kind| kind == crossing.kind)
             && name(&self.client, Some(crossing.client))
             && name(&self.stream, crossing.stream)
@@ -272,7 +272,7 @@ pub enum Effect {
     /// It arrives and is done, but the answer does not come back.
     ReplyLost,
     /// Sending it fails on the client's side, with this text.
-    Error(Arc<str>),
+    Error(Text),
     /// The client loses its connection afterwards.
     Disconnect {
         /// How long until it is back; as the client itself decides when absent.

@@ -1,9 +1,8 @@
 //! The rules of one run at work: what becomes of each crossing, and how often each rule was asked and acted.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
-use jetlag_model::{Duration, Time};
+use jetlag_model::{Duration, Text, Time};
 
 use crate::draw::Draw;
 use crate::{Crossing, Direction, Effect, Identity, LostTail, Partition, Rule, RuleError, RuleId, When};
@@ -17,7 +16,7 @@ pub enum Fate {
     /// It is lost, by this rule.
     Drop(RuleId),
     /// Sending it fails on the client's side, by this rule and with this text.
-    Error(RuleId, Arc<str>),
+    Error(RuleId, Text),
 }
 
 /// What a rule wants done to connection, client or server once the crossing met its fate.

@@ -1,9 +1,10 @@
 //! The contract: which metrics there are, of which type, with which labels, and how many series each may have. A file in TOML; the shipped
 //! one is `contract.toml` of this crate.
 
+use jetlag_model::Text;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::sync::{Arc, LazyLock};
+use std::sync::LazyLock;
 
 use serde::Deserialize;
 
@@ -184,26 +185,26 @@ pub enum Violation {
     /// A metric that is not in it.
     UnknownMetric {
         /// Its name.
-        metric: Arc<str>,
+        metric: Text,
     },
     /// A label that the metric may not have.
     UnknownLabel {
         /// On which series.
         series: Series,
         /// Which label.
-        label: Arc<str>,
+        label: Text,
     },
     /// A label that the metric must have is missing or empty.
     MissingLabel {
         /// On which series.
         series: Series,
         /// Which label.
-        label: Arc<str>,
+        label: Text,
     },
     /// More series than are allowed.
     TooManySeries {
         /// Of which metric.
-        metric: Arc<str>,
+        metric: Text,
         /// How many there are.
         series: usize,
         /// How many there may be.
@@ -213,7 +214,7 @@ pub enum Violation {
 
 impl Violation {
     /// Which label it is about, if any, and whether that is missing.
-    fn about(&self) -> (Option<Arc<str>>, bool) {
+    fn about(&self) -> (Option<Text>, bool) {
         match self {
             Violation::UnknownMetric { .. } | Violation::TooManySeries { .. } => (None, false),
             Violation::UnknownLabel { label, .. } => (Some(label.clone()), false),

@@ -1,7 +1,7 @@
 //! What records say of the server, its links and its clients: the `jetlag_...` counters, and the gauges that infos tell.
 
+use jetlag_model::Text;
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 use jetlag_trace::{Key, Kind, Labels, Record};
 
@@ -89,7 +89,7 @@ const UNDELIVERED: &str = "undelivered";
 const FORGOTTEN: &str = "forgotten";
 
 /// A stream, a consumer of it, and a message.
-type Message = (Arc<str>, Arc<str>, u64);
+type Message = (Text, Text, u64);
 
 /// Counters and gauges of what records say.
 #[derive(Clone, Debug, Default)]

@@ -1,13 +1,13 @@
 //! Counters by family and label values, found again fast: records of a kind mostly count what the last one of that kind did. What is counted is
 //! not known here.
 
+use jetlag_model::Text;
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use crate::counted::Family;
 
 /// The values of a family's labels, in its order.
-pub(crate) type Values = [Option<Arc<str>>; 3];
+pub(crate) type Values = [Option<Text>; 3];
 
 #[derive(Clone, Debug)]
 struct Counter {
@@ -40,7 +40,7 @@ impl Counters {
             self.counters[*last].count += 1;
             return;
         }
-        let values = values.map(|value| value.map(Arc::from));
+        let values = values.map(|value| value.map(Text::from));
         let place = *self.places.entry((family, values.clone())).or_insert_with(|| {
             self.counters.push(Counter { values, count: 0 });
             self.counters.len() - 1

@@ -1,8 +1,8 @@
 //! Series and their values at one moment, and what changed between two.
 
+use jetlag_model::Text;
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::Arc;
 
 use jetlag_trace::Labels;
 
@@ -10,14 +10,14 @@ use jetlag_trace::Labels;
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Series {
     /// The metric's name, as Prometheus shows it: of a counter with `_total`.
-    pub name: Arc<str>,
+    pub name: Text,
     /// Its labels.
     pub labels: Labels,
 }
 
 impl Series {
     /// The series of this name with these labels.
-    pub fn new(name: impl Into<Arc<str>>, labels: Labels) -> Series {
+    pub fn new(name: impl Into<Text>, labels: Labels) -> Series {
         Series { name: name.into(), labels }
     }
 }

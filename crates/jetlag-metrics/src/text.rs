@@ -1,8 +1,8 @@
 //! Prometheus text of snapshots. The order is fixed: metrics by name, then whose they are, then labels.
 
+use jetlag_model::Text;
 use std::collections::BTreeSet;
 use std::fmt;
-use std::sync::Arc;
 
 use jetlag_trace::Labels;
 use prometheus_client::collector::Collector;
@@ -35,7 +35,7 @@ struct Snapshots {
 impl Collector for Snapshots {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
         let series = self.snapshots.iter().flat_map(|(_, snapshot)| snapshot.iter());
-        let names: BTreeSet<Arc<str>> = series.map(|(series, _)| series.name.clone()).collect();
+        let names: BTreeSet<Text> = series.map(|(series, _)| series.name.clone()).collect();
         for name in names {
             let spec = self.contract.spec(&name);
             let counted = name.strip_suffix("_total");

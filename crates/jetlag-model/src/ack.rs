@@ -1,8 +1,8 @@
 //! Acknowledgements: the ack reply subject and the payloads published to it. Rules of `server/consumer.go` (2.15) `ackReplyInfo`,
 //! `processAck`, `processNak`.
 
+use crate::Text;
 use std::fmt;
-use std::sync::Arc;
 
 use serde::Deserialize;
 
@@ -20,9 +20,9 @@ use crate::{ConsumerSeq, DeliveryCount, Duration, StreamSeq, WallTime};
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct AckToken {
     /// The stream's name.
-    pub stream: Arc<str>,
+    pub stream: Text,
     /// The consumer's name.
-    pub consumer: Arc<str>,
+    pub consumer: Text,
     /// Which attempt at this message the delivery is.
     pub delivery_count: DeliveryCount,
     /// The message's place in the stream.

@@ -19,6 +19,7 @@ mod pull;
 mod seq_map;
 mod seq_set;
 mod subject;
+mod text;
 mod time;
 mod version;
 
@@ -43,5 +44,6 @@ pub use pull::{PullRequest, PullRequestError, RequestPriority};
 pub use seq_map::{SeqMap, Sequence};
 pub use seq_set::SeqSet;
 pub use subject::{Subject, SubjectError, filters_overlap, is_subset_of, is_valid_filter, is_valid_literal, matches};
+pub use text::{Text, TextBuilder};
 pub use time::{Duration, DurationError, Now, Time, WallTime};
 pub use version::{ServerVersion, VersionError};

@@ -1,5 +1,6 @@
 //! A message as it crosses a connection.
 
+use crate::Text;
 use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
@@ -15,7 +16,7 @@ pub type Payload = Arc<[u8]>;
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Address {
     /// A subject, as text. Not validated: a client may publish to anything.
-    Subject(Arc<str>),
+    Subject(Text),
     /// An ack reply subject, `$JS.ACK.…`.
     Ack(Arc<AckToken>),
 }
@@ -30,7 +31,7 @@ impl Address {
     }
 
     /// The same, to keep.
-    pub fn shared(&self) -> Arc<str> {
+    pub fn shared(&self) -> Text {
         match self {
             Address::Subject(text) => text.clone(),
             Address::Ack(token) => token.to_string().into(),
@@ -58,8 +59,8 @@ impl From<String> for Address {
     }
 }
 
-impl From<Arc<str>> for Address {
-    fn from(text: Arc<str>) -> Address {
+impl From<Text> for Address {
+    fn from(text: Text) -> Address {
         Address::Subject(text)
     }
 }

@@ -1,13 +1,13 @@
 //! Subjects and filters: validity, matching, subsets, overlap. Rules of `server/sublist.go` (2.15).
 
+use crate::Text;
 use std::borrow::Borrow;
 use std::fmt;
 use std::ops::Deref;
-use std::sync::Arc;
 
 /// A valid subject, with or without wildcards. Cheap to clone.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Subject(Arc<str>);
+pub struct Subject(Text);
 
 /// A text that is no subject.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -16,7 +16,7 @@ pub struct SubjectError(pub String);
 
 impl Subject {
     /// Takes a subject that may hold the wildcards `*` and `>`.
-    pub fn new(text: impl Into<Arc<str>>) -> Result<Subject, SubjectError> {
+    pub fn new(text: impl Into<Text>) -> Result<Subject, SubjectError> {
         let text = text.into();
         if is_valid_filter(&text) { Ok(Subject(text)) } else { Err(SubjectError(text.to_string())) }
     }

@@ -4,9 +4,8 @@
 //! What a single command may look like is in `settings`, `steps` and `faults`.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
-use jetlag_model::{Duration, ServerVersion, Time};
+use jetlag_model::{Duration, ServerVersion, Text, Time};
 use jetlag_scenario::{Header, Scenario};
 
 use crate::chance::Chance;
@@ -41,7 +40,7 @@ pub(crate) struct Drawer {
     /// Settings of consumers are changed, which makes timers late.
     updates: bool,
     /// Consumers that were made, or tried: stream, name, and whether it pushes.
-    made: Vec<(Arc<str>, Arc<str>, bool)>,
+    made: Vec<(Text, Text, bool)>,
     /// How many pulls and fault rules have a name.
     pub(crate) names_given: usize,
 }
@@ -215,12 +214,12 @@ impl Drawer {
     }
 
     /// A consumer to create: mostly a new one, of this stream; or one that was created before.
-    pub(crate) fn new_consumer(&mut self, stream: &Arc<str>) -> (Arc<str>, Arc<str>, bool) {
+    pub(crate) fn new_consumer(&mut self, stream: &Text) -> (Text, Text, bool) {
         if !self.made.is_empty() && (self.made.len() == NAMES.len() || self.chance.percent(15)) {
             return self.chance.pick(&self.made);
         }
         let push = self.uses("push", 40);
-        let made: (Arc<str>, Arc<str>, bool) = (stream.clone(), NAMES[self.made.len()].into(), push);
+        let made: (Text, Text, bool) = (stream.clone(), NAMES[self.made.len()].into(), push);
         self.made.push(made.clone());
         made
     }

@@ -1,6 +1,6 @@
 //! The commands of a random program, one function each. Clients keep to one consumer: a real server owes nobody an order between two.
 
-use std::sync::Arc;
+use jetlag_model::Text;
 
 use crate::drawer::Drawer;
 use crate::settings;
@@ -11,13 +11,13 @@ fn letter(name: &str) -> String {
     name.to_lowercase()
 }
 
-fn some_stream(drawer: &mut Drawer) -> Option<Arc<str>> {
+fn some_stream(drawer: &mut Drawer) -> Option<Text> {
     let streams: Vec<_> = drawer.view.streams.keys().cloned().collect();
     (!streams.is_empty()).then(|| drawer.chance.pick(&streams))
 }
 
 /// A consumer that is there, with its stream.
-fn some_consumer(drawer: &mut Drawer) -> Option<(Arc<str>, Arc<str>)> {
+fn some_consumer(drawer: &mut Drawer) -> Option<(Text, Text)> {
     let consumers: Vec<_> = drawer.view.consumers.iter().map(|(consumer, stream)| (stream.clone(), consumer.clone())).collect();
     (!consumers.is_empty()).then(|| drawer.chance.pick(&consumers))
 }
@@ -279,9 +279,9 @@ pub(crate) fn request(drawer: &mut Drawer) -> Option<String> {
 }
 
 /// Clients that have done something, and are there.
-fn some_client(drawer: &mut Drawer, away: bool) -> Option<Arc<str>> {
+fn some_client(drawer: &mut Drawer, away: bool) -> Option<Text> {
     let view = &drawer.view;
-    let mut clients: Vec<Arc<str>> = match away {
+    let mut clients: Vec<Text> = match away {
         true => view.away.iter().cloned().collect(),
         false => view.held.iter().map(|held| held.client.clone()).filter(|client| !view.away.contains(client)).collect(),
     };

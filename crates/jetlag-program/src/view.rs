@@ -2,17 +2,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
-use std::sync::Arc;
 
-use jetlag_model::{Direction, Duration, Time};
+use jetlag_model::{Direction, Duration, Text, Time};
 use jetlag_runner::{Failure, Outcome};
 use jetlag_trace::{Key, Kind, Place, Record};
 
 /// A delivery that a client got.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Held {
-    pub(crate) client: Arc<str>,
-    pub(crate) consumer: Arc<str>,
+    pub(crate) client: Text,
+    pub(crate) consumer: Text,
     pub(crate) seq: u64,
     pub(crate) count: u64,
 }
@@ -32,17 +31,17 @@ pub(crate) struct Instant {
 pub(crate) struct View {
     pub(crate) now: Time,
     /// Streams, each with its last sequence.
-    pub(crate) streams: BTreeMap<Arc<str>, u64>,
+    pub(crate) streams: BTreeMap<Text, u64>,
     /// Consumers, each with its stream.
-    pub(crate) consumers: BTreeMap<Arc<str>, Arc<str>>,
+    pub(crate) consumers: BTreeMap<Text, Text>,
     /// Deliveries in the hands of clients, the latest last.
     pub(crate) held: Vec<Held>,
     /// Deliveries that were acknowledged in some way, by consumer and sequence.
-    pub(crate) answered: BTreeSet<(Arc<str>, u64)>,
+    pub(crate) answered: BTreeSet<(Text, u64)>,
     /// Clients without connection.
-    pub(crate) away: BTreeSet<Arc<str>>,
+    pub(crate) away: BTreeSet<Text>,
     /// Fault rules that have acted.
-    pub(crate) acted: BTreeSet<Arc<str>>,
+    pub(crate) acted: BTreeSet<Text>,
     /// Whether the last command was refused.
     pub(crate) refused: bool,
     /// The last command had something delivered at once.
@@ -54,7 +53,7 @@ pub(crate) struct View {
     pub(crate) aged: BTreeSet<Duration>,
     /// Fault rules that act, from the last command on, on some but not all copies of one message that goes to several clients at once: whose copy
     /// comes first is nobody's choice.
-    pub(crate) splitting: BTreeSet<Arc<str>>,
+    pub(crate) splitting: BTreeSet<Text>,
     /// What happens if nothing more is done, in order of time.
     pub(crate) future: Vec<Instant>,
 }
@@ -155,8 +154,8 @@ fn aged(records: &[Record], among: Range<usize>) -> BTreeSet<Duration> {
 }
 
 /// The rules that act on some but not all copies of one message for several clients.
-fn splitting(records: &[Record]) -> BTreeSet<Arc<str>> {
-    let mut copies: BTreeMap<u64, BTreeMap<Arc<str>, BTreeSet<Arc<str>>>> = BTreeMap::new();
+fn splitting(records: &[Record]) -> BTreeSet<Text> {
+    let mut copies: BTreeMap<u64, BTreeMap<Text, BTreeSet<Text>>> = BTreeMap::new();
     for record in records {
         let (Place::Client(client) | Place::Link { client, direction: Direction::Down }) = &record.place else { continue };
         let is_copy = matches!(record.kind, Kind::RuleHit | Kind::Got | Kind::Message);
@@ -165,8 +164,8 @@ fn splitting(records: &[Record]) -> BTreeSet<Arc<str>> {
             by.extend(record.rule.clone().filter(|_| record.kind == Kind::RuleHit));
         }
     }
-    let some_but_not_all = |clients: BTreeMap<Arc<str>, BTreeSet<Arc<str>>>| {
-        let acting: BTreeSet<Arc<str>> = clients.values().flatten().cloned().collect();
+    let some_but_not_all = |clients: BTreeMap<Text, BTreeSet<Text>>| {
+        let acting: BTreeSet<Text> = clients.values().flatten().cloned().collect();
         acting.into_iter().filter(move |rule| !clients.values().all(|by| by.contains(rule))).collect::<Vec<_>>()
     };
     copies.into_values().flat_map(some_but_not_all).collect()

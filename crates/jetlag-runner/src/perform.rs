@@ -1,8 +1,6 @@
 //! What each command does to the world.
 
-use std::sync::Arc;
-
-use jetlag_model::{Message, Time};
+use jetlag_model::{Message, Text, Time};
 use jetlag_scenario::{Advance, Command, ConsumerPath, Info, Purge, SCRIPT, Settings, Step};
 use jetlag_sim::{Backend, Handler, Sent, WorldError, lost_tail};
 use jetlag_trace::{Key, Kind, Place, Record};
@@ -15,7 +13,7 @@ use crate::translate;
 impl<B: Backend> Run<'_, B> {
     /// Does what a step says. Answers become records.
     pub(crate) fn perform(&mut self, place: StepPlace, step: &Step) -> Result<Done, WorldError> {
-        let actor: Arc<str> = step.actor.as_ref().map_or_else(|| SCRIPT.into(), |actor| actor.text.clone());
+        let actor: Text = step.actor.as_ref().map_or_else(|| SCRIPT.into(), |actor| actor.text.clone());
         let started = self.world.backend().started();
         match &step.command {
             Command::Stream(command) => self.call(&actor, &api::create_stream(&command.name, &command.settings, started))?,

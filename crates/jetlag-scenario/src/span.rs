@@ -1,8 +1,8 @@
 //! Where in the text a value stood, and names that remember it.
 
+use jetlag_model::Text;
 use std::fmt;
 use std::ops::{Deref, Range};
-use std::sync::Arc;
 
 /// A range of bytes in the scenario's text.
 ///
@@ -36,7 +36,7 @@ impl Span {
 #[derive(Clone, PartialEq, Eq)]
 pub struct Name {
     /// The name.
-    pub text: Arc<str>,
+    pub text: Text,
     /// Where it stood.
     pub span: Span,
 }

@@ -3,10 +3,9 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
-use std::sync::Arc;
 
 use jetlag_core::ConnectOptions;
-use jetlag_model::{ConnId, Duration, Headers, Message, PullRequest, Time};
+use jetlag_model::{ConnId, Duration, Headers, Message, PullRequest, Text, Time};
 use jetlag_sim::{Backend, Frame, Simulated};
 use jetlag_wire::{Asked, Limits, Refusal, ServerConnection, ServerInfo};
 
@@ -30,7 +29,7 @@ enum Standing {
     /// It has said nothing yet.
     New,
     /// It belongs to a namespace.
-    In { namespace: Arc<str>, may_control: bool },
+    In { namespace: Text, may_control: bool },
     /// What it said of itself got lost, and nobody hears what it says: until it gives up.
     Unheard,
     /// It is over: what is outbound is written, then the socket is closed.
@@ -84,15 +83,15 @@ pub(crate) struct Broker {
     pub(crate) config: ServerConfig,
     info: ServerInfo,
     conns: BTreeMap<ConnId, Conn>,
-    pub(crate) places: BTreeMap<Arc<str>, Place>,
+    pub(crate) places: BTreeMap<Text, Place>,
     store: Option<Store>,
     next_conn: u64,
     pub(crate) traffic: Traffic,
     ready: BTreeSet<ConnId>,
     /// The namespaces in which something happened since [`Broker::finish`].
-    touched: BTreeSet<Arc<str>>,
+    touched: BTreeSet<Text>,
     /// When something is due in which namespace, in real time.
-    wakes: BTreeSet<(Time, Arc<str>)>,
+    wakes: BTreeSet<(Time, Text)>,
     /// When which connection is looked at, in real time.
     checks: BTreeSet<(Time, ConnId)>,
     /// The latest real time it was told.
@@ -189,7 +188,7 @@ impl Broker {
     }
 
     /// The namespace of this name, made if it is new.
-    pub(crate) fn place(&mut self, name: &Arc<str>) -> &mut Place {
+    pub(crate) fn place(&mut self, name: &Text) -> &mut Place {
         if !self.places.contains_key(name) {
             let (core, started) = (self.config.core(), self.config.started);
             let server = self.config.initial.as_deref().cloned().unwrap_or_else(|| Simulated::starting(core, started));
@@ -204,7 +203,7 @@ impl Broker {
         self.places.get_mut(name).expect("it was made if it was not there")
     }
 
-    fn add(&mut self, name: Arc<str>, server: Simulated, store: Option<NamespaceStore>) -> Result<(), ServerError> {
+    fn add(&mut self, name: Text, server: Simulated, store: Option<NamespaceStore>) -> Result<(), ServerError> {
         let mut ledger = Ledger::new(self.config.keep);
         if self.config.count {
             ledger = ledger.counting();
@@ -348,7 +347,7 @@ impl Broker {
     pub(crate) fn stop(&mut self, at: Time) {
         self.at = self.at.max(at);
         self.is_stopping = true;
-        let names: Vec<Arc<str>> = self.places.keys().cloned().collect();
+        let names: Vec<Text> = self.places.keys().cloned().collect();
         for name in names {
             self.catch_up(&name);
             if let Some(place) = self.places.get_mut(&name)
@@ -452,7 +451,7 @@ impl Broker {
             state.standing = Standing::Over;
             return;
         }
-        let name: Arc<str> = options.name.clone().filter(|name| !name.is_empty()).unwrap_or_else(|| format!("c{conn}")).into();
+        let name: Text = options.name.clone().filter(|name| !name.is_empty()).unwrap_or_else(|| format!("c{conn}")).into();
         let connect = ConnectOptions { echo: options.echo, headers: options.headers, no_responders: options.no_responders };
         self.place(&namespace);
         self.catch_up(&namespace);
@@ -473,7 +472,7 @@ impl Broker {
         self.collect(&namespace);
     }
 
-    fn pong(&mut self, conn: ConnId, namespace: &Arc<str>) {
+    fn pong(&mut self, conn: ConnId, namespace: &Text) {
         let Some(state) = self.conns.get_mut(&conn) else { return };
         state.pings = state.pings.saturating_sub(1);
         state.unanswered = 0;
@@ -505,7 +504,7 @@ impl Broker {
     // Answers of our own
 
     /// Sends a message of the server's own to whoever listens in a namespace.
-    pub(crate) fn deliver_by_subject(&mut self, namespace: &Arc<str>, message: Message) {
+    pub(crate) fn deliver_by_subject(&mut self, namespace: &Text, message: Message) {
         if let Some(place) = self.places.get_mut(namespace) {
             let result = place.namespace.say(message);
             self.note(result);
@@ -524,7 +523,7 @@ impl Broker {
     /// Real time went on to `at`: everything happens that is due by then.
     pub(crate) fn tick(&mut self, at: Time) {
         self.at = self.at.max(at);
-        let due: Vec<Arc<str>> = self.wakes.iter().take_while(|(due, _)| *due <= self.at).map(|(_, name)| name.clone()).collect();
+        let due: Vec<Text> = self.wakes.iter().take_while(|(due, _)| *due <= self.at).map(|(_, name)| name.clone()).collect();
         due.iter().for_each(|name| self.run(name, true));
         while let Some((_, conn)) = self.checks.first().filter(|(due, _)| *due <= self.at).copied() {
             self.check(conn);
@@ -532,17 +531,17 @@ impl Broker {
     }
 
     /// Lets the clock of one namespace show what it should by now, and everything happen in it that is due.
-    pub(crate) fn tick_one(&mut self, at: Time, name: &Arc<str>) {
+    pub(crate) fn tick_one(&mut self, at: Time, name: &Text) {
         self.at = self.at.max(at);
         self.run(name, true);
     }
 
     /// What is due before now happens before what comes now.
-    fn catch_up(&mut self, name: &Arc<str>) {
+    fn catch_up(&mut self, name: &Text) {
         self.run(name, false);
     }
 
-    fn run(&mut self, name: &Arc<str>, through: bool) {
+    fn run(&mut self, name: &Text, through: bool) {
         let (clock, at) = (self.config.clock, self.at);
         if let Some(place) = self.places.get_mut(name) {
             let result = place.run(clock, at, through);
@@ -580,7 +579,7 @@ impl Broker {
     }
 
     /// The clock of a namespace was set otherwise; a running one goes on from there.
-    pub(crate) fn clock_moved(&mut self, name: &Arc<str>) {
+    pub(crate) fn clock_moved(&mut self, name: &Text) {
         let at = self.at;
         if self.config.clock == Clock::Running
             && let Some(place) = self.places.get_mut(name)
@@ -591,7 +590,7 @@ impl Broker {
     }
 
     /// Answers the controls whose rule has acted often enough.
-    fn answer_waits(&mut self, name: &Arc<str>) {
+    fn answer_waits(&mut self, name: &Text) {
         let Some(place) = self.places.get_mut(name) else { return };
         if place.waits.is_empty() {
             return;
@@ -611,7 +610,7 @@ impl Broker {
     }
 
     /// One step of a namespace's operation. Says whether there may be another.
-    fn work_on(&mut self, name: &Arc<str>) -> bool {
+    fn work_on(&mut self, name: &Text) -> bool {
         let (clock, at) = (self.config.clock, self.at);
         let Some(place) = self.places.get_mut(name) else { return false };
         if place.operation.is_none() {
@@ -649,9 +648,9 @@ impl Broker {
     }
 
     /// Asks every connection of a namespace for a sign, so that the operation knows when all of them have read what was sent.
-    fn ping_all(&mut self, name: &Arc<str>) {
+    fn ping_all(&mut self, name: &Text) {
         let Some(place) = self.places.get_mut(name) else { return };
-        let conns: Vec<(ConnId, Arc<str>)> = place.namespace.connections().map(|(conn, name)| (conn, name.clone())).collect();
+        let conns: Vec<(ConnId, Text)> = place.namespace.connections().map(|(conn, name)| (conn, name.clone())).collect();
         for (conn, client) in conns {
             let Some(state) = self.conns.get_mut(&conn) else { continue };
             state.wire.ping();
@@ -666,7 +665,7 @@ impl Broker {
     // Inside
 
     /// Writes what leaves a namespace to its connections.
-    pub(crate) fn collect(&mut self, name: &Arc<str>) {
+    pub(crate) fn collect(&mut self, name: &Text) {
         let Some(place) = self.places.get_mut(name) else { return };
         if !self.touched.contains(name) {
             self.touched.insert(name.clone());

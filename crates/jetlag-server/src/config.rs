@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use jetlag_core::{CoreConfig, StateWrites, StoreLimits};
 use jetlag_fault::Rule;
-use jetlag_model::{Duration, ServerVersion, WallTime};
+use jetlag_model::{Duration, ServerVersion, Text, WallTime};
 use jetlag_sim::Simulated;
 use jetlag_wire::ConnectOptions;
 
@@ -48,7 +48,7 @@ impl Auth {
     }
 
     /// Where a client finds itself, and whether it may use the controls; `None` if it may not come in.
-    pub(crate) fn admit(&self, options: &ConnectOptions, control: Option<&str>) -> Option<(Arc<str>, bool)> {
+    pub(crate) fn admit(&self, options: &ConnectOptions, control: Option<&str>) -> Option<(Text, bool)> {
         let silent = options.user.is_none() && options.pass.is_none() && options.auth_token.is_none();
         let assumed = self.no_auth_user.as_deref().filter(|_| silent);
         let name = options.user.as_deref().or(assumed).unwrap_or_default();

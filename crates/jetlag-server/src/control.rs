@@ -18,11 +18,9 @@
 //!
 //! Answers are JSON; what can not be done is `{"error": {"code": 400, "description": "..."}}`.
 
-use std::sync::Arc;
-
 use jetlag_core::{Lost, LostTail};
 use jetlag_fault::Report;
-use jetlag_model::{Address, ConnId, Duration, Message};
+use jetlag_model::{Address, ConnId, Duration, Message, Text};
 use serde_json::{Value as Json, json};
 
 use crate::broker::{Broker, CONTROL};
@@ -50,7 +48,7 @@ enum Outcome {
 
 impl Broker {
     /// A client sends a control.
-    pub(crate) fn control(&mut self, conn: ConnId, namespace: &Arc<str>, may: bool, message: &Message) {
+    pub(crate) fn control(&mut self, conn: ConnId, namespace: &Text, may: bool, message: &Message) {
         let subject = message.subject.text().into_owned();
         let asked = subject.strip_prefix(CONTROL).unwrap_or_default();
         let payload = String::from_utf8_lossy(&message.payload).trim().to_owned();
@@ -70,7 +68,7 @@ impl Broker {
         }
     }
 
-    fn obey(&mut self, conn: ConnId, name: &Arc<str>, asked: &str, payload: &str, reply: Option<Address>) -> Result<Outcome, Json> {
+    fn obey(&mut self, conn: ConnId, name: &Text, asked: &str, payload: &str, reply: Option<Address>) -> Result<Outcome, Json> {
         let place = self.place(name);
         let namespace = &mut place.namespace;
         let answer = match asked {

@@ -5,11 +5,10 @@
 //! server's start; and when there is none of these, the server's own next deadline.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::Arc;
 
 use jetlag_core::{ConnectOptions, Input, LostTail, Output};
 use jetlag_fault::{Action, CrossingKind, Direction, Effect, Fate, Report, Rule, RuleId, Rules, Verdict};
-use jetlag_model::{ConnId, Duration, Message, Sid, Time, WallTime};
+use jetlag_model::{ConnId, Duration, Message, Sid, Text, Time, WallTime};
 use jetlag_sim::{
     Backend, Description, Frame, Peer, Rank, Received, Request, RequestId, Schedule, Simulated, arrival, deadline_record, lost_tail,
     note_record,
@@ -35,7 +34,7 @@ pub(crate) enum Admission {
     /// It is in.
     In,
     /// It is turned away, in these words if there are any.
-    Refused(Option<Arc<str>>),
+    Refused(Option<Text>),
     /// What it said got lost: nobody answers.
     Unheard,
 }
@@ -70,7 +69,7 @@ pub(crate) struct Namespace {
     schedule: Schedule<Item>,
     links: BTreeMap<ConnId, Link>,
     /// Clients that a rule keeps away, by name, until when.
-    away: BTreeMap<Arc<str>, Time>,
+    away: BTreeMap<Text, Time>,
     down_until: Option<Time>,
     sending: VecDeque<Sending>,
     cause: Option<u64>,
@@ -143,7 +142,7 @@ impl Namespace {
     }
 
     /// The connections of this namespace, with their clients' names.
-    pub(crate) fn connections(&self) -> impl Iterator<Item = (ConnId, &Arc<str>)> {
+    pub(crate) fn connections(&self) -> impl Iterator<Item = (ConnId, &Text)> {
         self.links.iter().map(|(conn, link)| (*conn, link.peer.name()))
     }
 
@@ -201,7 +200,7 @@ impl Namespace {
     // Clients
 
     /// A client presents itself. Refused while the server is down, the client's link is cut, or a rule keeps it away.
-    pub(crate) fn connect(&mut self, conn: ConnId, name: Arc<str>, options: ConnectOptions) -> Result<Admission, ServerError> {
+    pub(crate) fn connect(&mut self, conn: ConnId, name: Text, options: ConnectOptions) -> Result<Admission, ServerError> {
         let now = self.now();
         let cut = self.rules.connects(now, &name).is_some();
         if cut || self.down_until.is_some() || self.away.get(&name).is_some_and(|until| *until > now) {
@@ -608,7 +607,7 @@ impl Namespace {
 }
 
 /// The record of what a client sends.
-fn sent(about: &Description, client: &Arc<str>, at: Time, message: &Message) -> Record {
+fn sent(about: &Description, client: &Text, at: Time, message: &Message) -> Record {
     let mut record = about.record(at, Kind::Sent);
     record.place = Place::client(client.clone());
     if record.fields.value(Key::Crossing) == Some(&Value::from("publish")) {
@@ -621,7 +620,7 @@ fn sent(about: &Description, client: &Arc<str>, at: Time, message: &Message) -> 
 }
 
 /// The record of what reached a client; the answers of the API too, because nobody else writes them down.
-fn received_record(at: Time, client: &Arc<str>, received: &Received, message: &Message) -> Record {
+fn received_record(at: Time, client: &Text, received: &Received, message: &Message) -> Record {
     if let Received::Answer { request: Request::Api { subject }, .. } = received {
         let text = String::from_utf8_lossy(&message.payload);
         let record = Record::new(at, Place::client(client.clone()), Kind::ApiReply);

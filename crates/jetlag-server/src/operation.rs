@@ -2,9 +2,8 @@
 //! has read it.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
-use jetlag_model::{Address, ConnId, Duration, Time};
+use jetlag_model::{Address, ConnId, Duration, Text, Time};
 use serde_json::json;
 
 use crate::error::ServerError;
@@ -44,9 +43,9 @@ pub(crate) enum Progress {
 pub(crate) struct Operation {
     goal: Goal,
     reply: Option<Address>,
-    waiting: BTreeMap<ConnId, Arc<str>>,
+    waiting: BTreeMap<ConnId, Text>,
     waits_since: Option<Time>,
-    late: Vec<Arc<str>>,
+    late: Vec<Text>,
     instants: u64,
 }
 
@@ -61,7 +60,7 @@ impl Operation {
     }
 
     /// This connection was sent a PING.
-    pub(crate) fn wait_for(&mut self, conn: ConnId, client: Arc<str>) {
+    pub(crate) fn wait_for(&mut self, conn: ConnId, client: Text) {
         self.waiting.insert(conn, client);
     }
 

@@ -4,9 +4,8 @@
 //! Memory is bounded: of each kind the oldest entries are forgotten first, and then a crossing is described by less.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::Arc;
 
-use jetlag_model::{AckToken, Message, Sid, StreamSeq};
+use jetlag_model::{AckToken, Message, Sid, StreamSeq, Text};
 use jetlag_sim::{Known, Peer, Received, Request, RequestId};
 
 /// How many unanswered requests, open pulls and messages are remembered of one client, each.
@@ -42,33 +41,33 @@ impl<K: Ord + Clone, V> Memory<K, V> {
 /// A pull request under way.
 #[derive(Debug)]
 struct OpenPull {
-    name: Arc<str>,
-    stream: Arc<str>,
-    consumer: Arc<str>,
+    name: Text,
+    stream: Text,
+    consumer: Text,
 }
 
 /// What is remembered of one connection.
 #[derive(Debug)]
 pub(crate) struct Observed {
-    name: Arc<str>,
+    name: Text,
     /// What waits for an answer, by reply subject.
-    requests: Memory<Arc<str>, (RequestId, Request)>,
+    requests: Memory<Text, (RequestId, Request)>,
     /// The latest pull of each inbox.
-    pulls: Memory<Arc<str>, OpenPull>,
-    messages: Memory<(Arc<str>, Arc<str>, StreamSeq), Known>,
+    pulls: Memory<Text, OpenPull>,
+    messages: Memory<(Text, Text, StreamSeq), Known>,
     next_request: u64,
     next_pull: u64,
 }
 
 impl Observed {
-    pub(crate) fn new(name: Arc<str>) -> Observed {
+    pub(crate) fn new(name: Text) -> Observed {
         Observed { name, requests: Memory::new(), pulls: Memory::new(), messages: Memory::new(), next_request: 1, next_pull: 1 }
     }
 
     /// Takes note of a message that the client sends, before it is described.
     pub(crate) fn sends(&mut self, message: &Message) {
         let Some(reply) = &message.reply else { return };
-        let reply: Arc<str> = reply.text().as_ref().into();
+        let reply: Text = reply.text().as_ref().into();
         let subject = message.subject.text();
         let id = RequestId(self.next_request);
         self.next_request += 1;
@@ -88,7 +87,7 @@ impl Observed {
         self.requests.insert(reply, (id, request));
     }
 
-    fn opens_pull(&mut self, reply: Arc<str>, stream: Arc<str>, consumer: Arc<str>) {
+    fn opens_pull(&mut self, reply: Text, stream: Text, consumer: Text) {
         let name = format!("p{}", self.next_pull).into();
         self.next_pull += 1;
         self.pulls.insert(reply, OpenPull { name, stream, consumer });
@@ -116,7 +115,7 @@ impl Observed {
 }
 
 impl Peer for Observed {
-    fn name(&self) -> &Arc<str> {
+    fn name(&self) -> &Text {
         &self.name
     }
 
@@ -128,11 +127,11 @@ impl Peer for Observed {
         self.requests.entries.contains_key(reply)
     }
 
-    fn pull_of_reply(&self, reply: &str) -> Option<Arc<str>> {
+    fn pull_of_reply(&self, reply: &str) -> Option<Text> {
         self.pulls.entries.get(reply).map(|pull| pull.name.clone())
     }
 
-    fn asked_by(&self, name: &str) -> Option<(Arc<str>, Arc<str>)> {
+    fn asked_by(&self, name: &str) -> Option<(Text, Text)> {
         let pull = self.pulls.entries.values().find(|pull| *pull.name == *name)?;
         Some((pull.stream.clone(), pull.consumer.clone()))
     }

@@ -1,9 +1,8 @@
 //! What a client makes of a message that reached it, as a record. What follows from it is the world's, or a real client's own.
 
 use std::borrow::Cow;
-use std::sync::Arc;
 
-use jetlag_model::{AckToken, Address, Headers, Message, PubAck, StreamSeq, Time};
+use jetlag_model::{AckToken, Address, Headers, Message, PubAck, StreamSeq, Text, Time};
 use jetlag_trace::{Key, Kind, Place, Record};
 use serde::Deserialize;
 use serde_json::Value as Json;
@@ -13,7 +12,7 @@ use crate::client::{PIN, Request};
 
 /// The record of a message that reached the client of this name. `None` for what leaves no record of its own: an answer of the API, whose
 /// meaning is known to who asked, and what the client knows nothing of any more.
-pub fn arrival(at: Time, client: &Arc<str>, received: &Received, message: &Message) -> Option<Record> {
+pub fn arrival(at: Time, client: &Text, received: &Received, message: &Message) -> Option<Record> {
     let record = |kind| Record::new(at, Place::client(client.clone()), kind);
     Some(match received {
         Received::Delivery { token, pull: Some(pull) } if message.headers.is_none() => {
@@ -68,7 +67,7 @@ pub fn arrival(at: Time, client: &Arc<str>, received: &Received, message: &Messa
 
 /// An address as it is recorded: in that of an acknowledgement stands when the message was stored, which is another time in each run of a real
 /// server.
-fn shown(address: &Address) -> Arc<str> {
+fn shown(address: &Address) -> Text {
     const TIME: usize = 7;
     let text = address.shared();
     if !text.starts_with(AckToken::PREFIX) {
@@ -108,7 +107,7 @@ fn with_message(record: Record, message: &Message) -> Record {
 }
 
 /// What the headers of a status say, and what it is about.
-fn with_status(mut record: Record, message: &Message, pull: Option<&Arc<str>>) -> Record {
+fn with_status(mut record: Record, message: &Message, pull: Option<&Text>) -> Record {
     let headers = message.headers.as_ref();
     for (name, key) in [
         ("Nats-Pending-Messages", Key::PendingMessages),
@@ -155,12 +154,12 @@ fn pub_ack(at: Time, place: Place, message: &Message) -> Record {
     if let Some(error) = &answer.error {
         return with_error(Record::new(at, place, Kind::Refused), error);
     }
-    let stream = answer.stream.as_deref().map(Arc::from);
+    let stream = answer.stream.as_deref().map(Text::from);
     stored_record(Record::new(at, place, Kind::Stored), stream, answer.duplicate, StreamSeq(answer.seq.unwrap_or(0)))
 }
 
 /// The record of a message that its publisher was told is stored.
-pub(crate) fn stored_record(mut record: Record, stream: Option<Arc<str>>, duplicate: bool, seq: StreamSeq) -> Record {
+pub(crate) fn stored_record(mut record: Record, stream: Option<Text>, duplicate: bool, seq: StreamSeq) -> Record {
     if let Some(stream) = stream {
         record.fields.set(Key::Stream, stream);
     }

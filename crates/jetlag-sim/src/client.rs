@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jetlag_core::ConnectOptions;
-use jetlag_model::{AckKind, AckToken, Message, Payload, PullRequest, SeqMap, Sequence, Sid, Time, is_valid_filter, is_valid_literal};
+use jetlag_model::{
+    AckKind, AckToken, Message, Payload, PullRequest, SeqMap, Sequence, Sid, Text, TextBuilder, Time, is_valid_filter, is_valid_literal,
+};
 
 use crate::crossing::{Known, MSG_ID, Peer};
 use crate::delivery::Deliveries;
@@ -40,7 +42,7 @@ pub enum ClientError {
     #[error("{client} has no subscription to {subject}")]
     NotSubscribed {
         /// Who was asked.
-        client: Arc<str>,
+        client: Text,
         /// The subject.
         subject: String,
     },
@@ -48,9 +50,9 @@ pub enum ClientError {
     #[error("{client} has a pull named {name} already")]
     PullExists {
         /// Who was asked.
-        client: Arc<str>,
+        client: Text,
         /// The name.
-        name: Arc<str>,
+        name: Text,
     },
     /// No such delivery.
     #[error(transparent)]
@@ -77,9 +79,9 @@ pub enum Request {
     /// A publish to a stream.
     Publish {
         /// Where to.
-        subject: Arc<str>,
+        subject: Text,
         /// The message's id, if it has one.
-        msg_id: Option<Arc<str>>,
+        msg_id: Option<Text>,
     },
     /// An acknowledgement whose confirmation is wanted.
     Ack {
@@ -89,7 +91,7 @@ pub enum Request {
     /// Anything else; the whole answer is wanted.
     Api {
         /// Where to.
-        subject: Arc<str>,
+        subject: Text,
     },
 }
 
@@ -97,11 +99,11 @@ pub enum Request {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pull {
     /// The client's name for it.
-    pub name: Arc<str>,
+    pub name: Text,
     /// The stream it asks.
-    pub stream: Arc<str>,
+    pub stream: Text,
     /// The consumer it asks.
-    pub consumer: Arc<str>,
+    pub consumer: Text,
     /// How many messages may still come.
     pub missing: u64,
     /// Whether more may come.
@@ -118,7 +120,7 @@ pub(crate) const REQUESTS: usize = 100_000;
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Purpose {
     /// The script's own, with how many messages it still gets.
-    Plain { subject: Arc<str>, queue: Option<Arc<str>>, remaining: Option<u64> },
+    Plain { subject: Text, queue: Option<Text>, remaining: Option<u64> },
     /// One pull's inbox.
     Pull(Pull),
     /// The inbox of all requests.
@@ -133,7 +135,7 @@ pub enum Received {
         /// Which.
         token: Arc<AckToken>,
         /// The pull it answers; `None` from a push consumer.
-        pull: Option<Arc<str>>,
+        pull: Option<Text>,
     },
     /// A status: heartbeat, end of a pull.
     Status {
@@ -142,7 +144,7 @@ pub enum Received {
         /// What follows them.
         text: String,
         /// The pull it answers; `None` from a push consumer.
-        pull: Option<Arc<str>>,
+        pull: Option<Text>,
     },
     /// The answer to a request; the request is answered with it.
     Answer {
@@ -162,7 +164,7 @@ pub enum Received {
 /// A client.
 #[derive(Clone, Debug)]
 pub struct Client {
-    name: Arc<str>,
+    name: Text,
     /// What its inboxes begin with.
     inbox: String,
     options: ClientOptions,
@@ -171,23 +173,23 @@ pub struct Client {
     next_request: u64,
     subscriptions: SeqMap<Sid, Purpose>,
     /// Pulls by their names, ended ones too.
-    pulls: BTreeMap<Arc<str>, Sid>,
+    pulls: BTreeMap<Text, Sid>,
     /// Whether the inbox of all requests is subscribed to.
     hears_replies: bool,
     requests: SeqMap<RequestId, Request>,
     deliveries: Deliveries,
     /// The last subject that it published to.
-    last_literal: Option<Arc<str>>,
+    last_literal: Option<Text>,
     /// The payload of most of what it sends.
     plain_ack: Payload,
     /// Under which id it was the pinned client last.
-    pin: Option<Arc<str>>,
+    pin: Option<Text>,
 }
 
 /// A pull that was opened at the client: its name, its inbox, and what subscribes to it.
 struct Opened {
-    name: Arc<str>,
-    inbox: Arc<str>,
+    name: Text,
+    inbox: Text,
     frames: Vec<Frame>,
 }
 
@@ -200,7 +202,7 @@ const ADVISORY: &str = "$JS.EVENT.ADVISORY.";
 
 impl Client {
     /// A client that has sent nothing yet.
-    pub fn new(name: Arc<str>, options: ClientOptions) -> Client {
+    pub fn new(name: Text, options: ClientOptions) -> Client {
         Client {
             inbox: format!("_INBOX.{name}."),
             name,
@@ -220,7 +222,7 @@ impl Client {
     }
 
     /// Its name.
-    pub fn name(&self) -> &Arc<str> {
+    pub fn name(&self) -> &Text {
         &self.name
     }
 
@@ -260,7 +262,7 @@ impl Client {
     /// # Errors
     /// When the subject can not be published to.
     pub fn publish(&mut self, message: Message, confirm: bool) -> Result<Vec<Frame>, ClientError> {
-        let subject: Arc<str> = self.literal(&message)?;
+        let subject: Text = self.literal(&message)?;
         let msg_id = message.header(MSG_ID).map(Into::into);
         Ok(if confirm { self.request_with(Request::Publish { subject, msg_id }, message).1 } else { vec![Frame::Publish(message)] })
     }
@@ -270,7 +272,7 @@ impl Client {
     /// # Errors
     /// When the subject can not be published to.
     pub fn request(&mut self, message: Message) -> Result<(RequestId, Vec<Frame>), ClientError> {
-        let subject: Arc<str> = self.literal(&message)?;
+        let subject: Text = self.literal(&message)?;
         Ok(self.request_with(Request::Api { subject }, message))
     }
 
@@ -285,7 +287,7 @@ impl Client {
         consumer: &str,
         request: &PullRequest,
         alias: Option<&str>,
-    ) -> Result<(Arc<str>, Vec<Frame>), ClientError> {
+    ) -> Result<(Text, Vec<Frame>), ClientError> {
         let subject = format!("$JS.API.CONSUMER.MSG.NEXT.{stream}.{consumer}");
         if !is_valid_literal(&subject) {
             return Err(ClientError::Subject(subject));
@@ -303,7 +305,7 @@ impl Client {
     ///
     /// # Errors
     /// None that a caller who took `token` from a delivery can meet.
-    pub fn ack(&mut self, token: &Arc<AckToken>, kind: &AckKind, sync: bool) -> Result<(Option<Arc<str>>, Vec<Frame>), ClientError> {
+    pub fn ack(&mut self, token: &Arc<AckToken>, kind: &AckKind, sync: bool) -> Result<(Option<Text>, Vec<Frame>), ClientError> {
         let payload = if *kind == AckKind::Ack { self.plain_ack.clone() } else { kind.payload().into() };
         let message = Message { subject: token.clone().into(), reply: None, headers: None, payload };
         if let AckKind::Next { request } = kind {
@@ -422,10 +424,10 @@ impl Client {
         self.deliveries = Deliveries::default();
     }
 
-    fn literal(&mut self, message: &Message) -> Result<Arc<str>, ClientError> {
+    fn literal(&mut self, message: &Message) -> Result<Text, ClientError> {
         let subject = message.subject.shared();
         // A series of messages goes to one subject.
-        if self.last_literal.as_ref().is_some_and(|last| Arc::ptr_eq(last, &subject)) {
+        if self.last_literal.as_ref().is_some_and(|last| *last == subject) {
             return Ok(subject);
         }
         if !is_valid_literal(&subject) {
@@ -447,32 +449,30 @@ impl Client {
         (sid, vec![Frame::Subscribe { sid, subject, queue }])
     }
 
-    fn pull_inbox(&self, sid: Sid) -> Arc<str> {
+    fn pull_inbox(&self, sid: Sid) -> Text {
         format!("{}{sid}", self.inbox).into()
     }
 
     /// The inbox of all requests.
-    fn replies(&self) -> Arc<str> {
+    fn replies(&self) -> Text {
         format!("{}r.*", self.inbox).into()
     }
 
-    fn reply_subject(&self, id: RequestId) -> Arc<str> {
+    fn reply_subject(&self, id: RequestId) -> Text {
         // Made for each request: formatting it would take longer than all else that a request takes.
-        let mut number = itoa::Buffer::new();
-        let number = number.format(id.0);
-        let mut subject = String::with_capacity(self.inbox.len() + 2 + number.len());
-        subject.extend([&*self.inbox, "r.", number]);
-        subject.into()
+        let mut subject = TextBuilder::new();
+        [&*self.inbox, "r.", itoa::Buffer::new().format(id.0)].into_iter().for_each(|part| subject.push_str(part));
+        subject.finish()
     }
 
     fn open_pull(&mut self, stream: &str, consumer: &str, batch: i64, alias: Option<&str>) -> Result<Opened, ClientError> {
-        let name: Arc<str> = match alias {
+        let name: Text = match alias {
             Some(alias) if self.pull(alias).is_some() => {
                 return Err(ClientError::PullExists { client: self.name.clone(), name: alias.into() });
             }
             Some(alias) => alias.into(),
             None => loop {
-                let name: Arc<str> = format!("p{}", self.next_pull).into();
+                let name: Text = format!("p{}", self.next_pull).into();
                 self.next_pull += 1;
                 if self.pull(&name).is_none() {
                     break name;
@@ -561,7 +561,7 @@ impl Client {
 }
 
 impl Peer for Client {
-    fn name(&self) -> &Arc<str> {
+    fn name(&self) -> &Text {
         &self.name
     }
 
@@ -574,7 +574,7 @@ impl Peer for Client {
         self.request_of_reply(reply).is_some()
     }
 
-    fn pull_of_reply(&self, reply: &str) -> Option<Arc<str>> {
+    fn pull_of_reply(&self, reply: &str) -> Option<Text> {
         let inbox = reply.strip_prefix(&*self.inbox)?;
         match self.subscriptions.get(Sid(inbox.parse().ok()?))? {
             Purpose::Pull(pull) => Some(pull.name.clone()),
@@ -582,7 +582,7 @@ impl Peer for Client {
         }
     }
 
-    fn asked_by(&self, pull: &str) -> Option<(Arc<str>, Arc<str>)> {
+    fn asked_by(&self, pull: &str) -> Option<(Text, Text)> {
         self.pull(pull).map(|pull| (pull.stream.clone(), pull.consumer.clone()))
     }
 
@@ -604,14 +604,7 @@ impl Peer for Client {
 }
 
 /// A delivery as the world records it.
-pub(crate) fn delivery(
-    client: &Arc<str>,
-    at: Time,
-    token: Arc<AckToken>,
-    message: &Message,
-    pull: Option<Arc<str>>,
-    record: u64,
-) -> Delivery {
+pub(crate) fn delivery(client: &Text, at: Time, token: Arc<AckToken>, message: &Message, pull: Option<Text>, record: u64) -> Delivery {
     Delivery {
         client: client.clone(),
         at,

@@ -1,9 +1,7 @@
 //! What crosses a link, described for fault rules and for the trace: classification of frames in both directions.
 
-use std::sync::Arc;
-
 use jetlag_fault::{Crossing, CrossingKind, Verdict};
-use jetlag_model::{AckKind, AckToken, Address, DeliveryCount, Headers, Message, Payload, Sid, StreamSeq, Time};
+use jetlag_model::{AckKind, AckToken, Address, DeliveryCount, Headers, Message, Payload, Sid, StreamSeq, Text, Time};
 use jetlag_trace::{Key, Kind, Place, Record};
 
 use crate::arrival::{PublishAnswer, stored_record};
@@ -16,7 +14,7 @@ pub(crate) const MSG_ID: &str = "Nats-Msg-Id";
 /// stands at its link has to remember it.
 pub trait Peer {
     /// The client's name.
-    fn name(&self) -> &Arc<str>;
+    fn name(&self) -> &Text;
 
     /// The message of which it got this delivery, or another.
     fn message_of(&self, token: &AckToken) -> Option<Known>;
@@ -25,10 +23,10 @@ pub trait Peer {
     fn awaits(&self, reply: &str) -> bool;
 
     /// The name of the pull whose inbox this reply subject is.
-    fn pull_of_reply(&self, reply: &str) -> Option<Arc<str>>;
+    fn pull_of_reply(&self, reply: &str) -> Option<Text>;
 
     /// Stream and consumer of the pull of this name.
-    fn asked_by(&self, pull: &str) -> Option<(Arc<str>, Arc<str>)>;
+    fn asked_by(&self, pull: &str) -> Option<(Text, Text)>;
 
     /// What it makes of a message for one of its subscriptions.
     fn classify(&self, sid: Sid, message: &Message) -> Received;
@@ -38,7 +36,7 @@ pub trait Peer {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Known {
     /// The message's subject.
-    pub subject: Arc<str>,
+    pub subject: Text,
     /// Its header.
     pub headers: Option<Headers>,
     /// Its payload.
@@ -47,7 +45,7 @@ pub struct Known {
 
 impl Known {
     /// The message's id, if it has one.
-    fn msg_id(&self) -> Option<Arc<str>> {
+    fn msg_id(&self) -> Option<Text> {
         self.headers.as_ref()?.get(MSG_ID).map(Into::into)
     }
 }
@@ -56,16 +54,16 @@ impl Known {
 #[derive(Clone, Debug)]
 pub struct Description {
     kind: CrossingKind,
-    client: Arc<str>,
-    stream: Option<Arc<str>>,
-    consumer: Option<Arc<str>>,
-    subject: Option<Arc<str>>,
+    client: Text,
+    stream: Option<Text>,
+    consumer: Option<Text>,
+    subject: Option<Text>,
     stream_seq: Option<StreamSeq>,
     delivery_count: Option<DeliveryCount>,
     /// A message id or a pull's name.
-    name: Option<Arc<str>>,
+    name: Option<Text>,
     answered: bool,
-    pull: Option<Arc<str>>,
+    pull: Option<Text>,
     code: Option<u16>,
     /// Of a pub ack for what was stored: whether it was a duplicate. Stream and sequence are there then, too.
     stored: Option<bool>,
@@ -141,7 +139,7 @@ impl Description {
             return Description { subject: Some(subject), name, answered, ..Description::new(CrossingKind::Publish, client).of(message) };
         };
         let tokens: Vec<&str> = api.split('.').collect();
-        let token = |index: usize| tokens.get(index).map(|token| Arc::from(*token));
+        let token = |index: usize| tokens.get(index).map(|token| Text::from(*token));
         // The names stand behind the verb: STREAM.INFO.S, CONSUMER.INFO.S.C, CONSUMER.MSG.NEXT.S.C, CONSUMER.DURABLE.CREATE.S.C.
         let (stream, consumer) = match tokens.as_slice() {
             ["CONSUMER", "MSG", "NEXT", ..] | ["CONSUMER", "DURABLE", "CREATE", ..] => (token(3), token(4)),

@@ -4,25 +4,25 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::sync::Arc;
 
-use jetlag_model::{AckToken, ConsumerSeq, DeliveryCount, Headers, Payload, SeqMap, StreamSeq, Time};
+use jetlag_model::{AckToken, ConsumerSeq, DeliveryCount, Headers, Payload, SeqMap, StreamSeq, Text, Time};
 
 /// A consumer's message as a client got it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Delivery {
     /// Who got it.
-    pub client: Arc<str>,
+    pub client: Text,
     /// When.
     pub at: Time,
     /// Stream, consumer, sequences, delivery count: what an acknowledgement is sent to.
     pub token: Arc<AckToken>,
     /// The message's subject.
-    pub subject: Arc<str>,
+    pub subject: Text,
     /// Its headers.
     pub headers: Option<Headers>,
     /// Its payload.
     pub payload: Payload,
     /// The pull request it answers, by the client's name for it; `None` from a push consumer.
-    pub pull: Option<Arc<str>>,
+    pub pull: Option<Text>,
     /// The number of its record in the trace.
     pub record: u64,
 }
@@ -53,9 +53,9 @@ impl Delivery {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DeliveryRef {
     /// The stream; may be left out where the rest is clear without it.
-    pub stream: Option<Arc<str>>,
+    pub stream: Option<Text>,
     /// The consumer; may be left out where the rest is clear without it.
-    pub consumer: Option<Arc<str>>,
+    pub consumer: Option<Text>,
     /// The message.
     pub stream_seq: StreamSeq,
     /// Which attempt; the latest when absent.
@@ -100,7 +100,7 @@ pub enum DeliveryRefError {
     #[error("{client} has got no delivery {reference}; {known}")]
     Unknown {
         /// Who was asked.
-        client: Arc<str>,
+        client: Text,
         /// What was asked for.
         reference: String,
         /// What there is instead, in words.
@@ -110,7 +110,7 @@ pub enum DeliveryRefError {
     #[error("{reference} is not clear for {client}: it got {candidates}; write the consumer too")]
     Ambiguous {
         /// Who was asked.
-        client: Arc<str>,
+        client: Text,
         /// What was asked for.
         reference: String,
         /// The candidates, joined by commas.
@@ -124,8 +124,8 @@ const REMEMBERED: usize = 100_000;
 /// What one client got from one consumer.
 #[derive(Clone, Debug)]
 struct OfConsumer {
-    stream: Arc<str>,
-    consumer: Arc<str>,
+    stream: Text,
+    consumer: Text,
     /// The deliveries of each message.
     by_seq: SeqMap<StreamSeq, Attempts>,
 }
@@ -190,10 +190,10 @@ impl Deliveries {
 
     /// Where a consumer is, or belongs.
     fn place(&self, token: &AckToken) -> Result<usize, usize> {
-        // Names of one consumer stand at one place in memory, and most clients get from one.
+        // Most clients get from one.
         if let [only] = self.consumers.as_slice()
-            && Arc::ptr_eq(&only.consumer, &token.consumer)
-            && Arc::ptr_eq(&only.stream, &token.stream)
+            && only.consumer == token.consumer
+            && only.stream == token.stream
         {
             return Ok(0);
         }
@@ -210,7 +210,7 @@ impl Deliveries {
         first.map(|number| self.numbered(number))
     }
 
-    pub(crate) fn find(&self, client: &Arc<str>, reference: &DeliveryRef) -> Result<&Delivery, DeliveryRefError> {
+    pub(crate) fn find(&self, client: &Text, reference: &DeliveryRef) -> Result<&Delivery, DeliveryRefError> {
         let is_it = |known: &&OfConsumer| {
             reference.stream.as_ref().is_none_or(|wanted| *wanted == known.stream)
                 && reference.consumer.as_ref().is_none_or(|wanted| *wanted == known.consumer)
@@ -238,7 +238,7 @@ impl Deliveries {
         }
     }
 
-    fn unknown(&self, client: &Arc<str>, reference: &DeliveryRef, attempts: &[usize]) -> DeliveryRefError {
+    fn unknown(&self, client: &Text, reference: &DeliveryRef, attempts: &[usize]) -> DeliveryRefError {
         let known = match (attempts, self.all.back()) {
             ([], None) => "it has got no delivery at all".to_owned(),
             ([], Some(last)) => {
@@ -283,7 +283,7 @@ mod tests {
 
     #[test]
     fn a_reference_names_the_latest_attempt_unless_told() {
-        let client: Arc<str> = "w1".into();
+        let client: Text = "w1".into();
         let mut known = Deliveries::default();
         let find = |known: &Deliveries, reference: &DeliveryRef| known.find(&client, reference).map(|found| found.token.delivery_count.0);
         assert_eq!(find(&known, &1.into()).unwrap_err().to_string(), "w1 has got no delivery 1; it has got no delivery at all");
@@ -300,7 +300,7 @@ mod tests {
     }
     #[test]
     fn the_oldest_are_forgotten() {
-        let client: Arc<str> = "w1".into();
+        let client: Text = "w1".into();
         let mut known = Deliveries::default();
         known.add(delivery("C", 1, 1));
         known.add(delivery("C", 1, 2));

@@ -1,9 +1,7 @@
 //! What can go wrong in a world: mistakes of its user, servers that fail, and runs that would never end.
 
-use std::sync::Arc;
-
 use jetlag_fault::RuleError;
-use jetlag_model::{Duration, Time};
+use jetlag_model::{Duration, Text, Time};
 
 use crate::{BackendError, ClientError};
 
@@ -21,25 +19,25 @@ pub enum WorldError {
     Rule(#[from] RuleError),
     /// Nobody of this name.
     #[error("there is no client {0}; a client comes to be with its first command")]
-    UnknownClient(Arc<str>),
+    UnknownClient(Text),
     /// The name is taken.
     #[error("there is a client {0} already; say what it is like before its first command")]
-    ClientExists(Arc<str>),
+    ClientExists(Text),
     /// It has a connection.
     #[error("{0} is connected; only a client without a connection can reconnect")]
-    Connected(Arc<str>),
+    Connected(Text),
     /// It has no connection.
     #[error("{0} is not connected")]
-    NotConnected(Arc<str>),
+    NotConnected(Text),
     /// The server is down.
     #[error("the server is down until {0}")]
     ServerDown(Time),
     /// A worker of this name runs.
     #[error("a worker {0} is running already; stop it first")]
-    WorkerExists(Arc<str>),
+    WorkerExists(Text),
     /// No worker of this name runs.
     #[error("there is no running worker {0}")]
-    UnknownWorker(Arc<str>),
+    UnknownWorker(Text),
     /// A worker's handler can not be had.
     #[error("{0}")]
     Handler(String),
@@ -83,7 +81,7 @@ pub enum WorldError {
     #[error("{subject} was refused: {code}/{err_code} {description}")]
     Refused {
         /// The request.
-        subject: Arc<str>,
+        subject: Text,
         /// The status code.
         code: u64,
         /// The JetStream error code.
@@ -95,7 +93,7 @@ pub enum WorldError {
     #[error("{subject} was not answered within {waited}")]
     NoAnswer {
         /// The request.
-        subject: Arc<str>,
+        subject: Text,
         /// How long was waited.
         waited: Duration,
     },
@@ -103,7 +101,7 @@ pub enum WorldError {
     #[error("{subject} was answered with something else than JSON: {answer:?}")]
     NotJson {
         /// The request.
-        subject: Arc<str>,
+        subject: Text,
         /// The answer.
         answer: String,
     },

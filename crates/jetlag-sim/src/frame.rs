@@ -1,9 +1,7 @@
 //! What a client sends on its connection. Bytes and sockets are not here.
 
-use std::sync::Arc;
-
 use jetlag_core::Input;
-use jetlag_model::{ConnId, Message, Sid};
+use jetlag_model::{ConnId, Message, Sid, Text};
 
 /// A protocol operation of a client.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -13,9 +11,9 @@ pub enum Frame {
         /// The subscription's number.
         sid: Sid,
         /// What to listen to.
-        subject: Arc<str>,
+        subject: Text,
         /// The queue group.
-        queue: Option<Arc<str>>,
+        queue: Option<Text>,
     },
     /// UNSUB.
     Unsubscribe {

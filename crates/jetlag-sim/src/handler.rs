@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use jetlag_model::{AckKind, Duration, Message};
+use jetlag_model::{AckKind, Duration, Message, Text};
 use jetlag_trace::MetricChange;
 
 use crate::Delivery;
@@ -127,11 +127,11 @@ pub enum Sent {
     /// It left the client. Whether it arrived is another matter.
     Done,
     /// It did not leave the client: why.
-    Failed(Arc<str>),
+    Failed(Text),
     /// The server confirmed it; follows `Done` where a confirmation was asked for.
     Confirmed,
     /// The server refused it: why. Follows `Done` where a pub ack was asked for.
-    Refused(Arc<str>),
+    Refused(Text),
 }
 
 /// What became of the connection of a worker's client.

@@ -4,16 +4,15 @@
 mod tally;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::sync::Arc;
 
-use jetlag_model::{AckKind, Address, Headers, Message, StreamSeq, is_valid_literal};
+use jetlag_model::{AckKind, Address, Headers, Message, StreamSeq, Text, is_valid_literal};
 use jetlag_trace::MetricChange;
 
 use self::tally::Tally;
 use crate::{Action, ConnectionChange, Delivery, Handler, Plan, Sending, Sent};
 
 /// A message, as the router tells messages apart.
-type MessageKey = (Arc<str>, Arc<str>, StreamSeq);
+type MessageKey = (Text, Text, StreamSeq);
 
 /// So many publishes wait for a connection; one more, and the oldest is dropped.
 const PENDING_OPERATIONS: usize = 1000;
@@ -262,6 +261,6 @@ impl Handler for Router {
 }
 
 /// A subject as text.
-fn text(address: &Address) -> Arc<str> {
+fn text(address: &Address) -> Text {
     address.text().as_ref().into()
 }

@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use jetlag_model::{Duration, PullRequest, SeqMap, Sid, Time};
+use jetlag_model::{Duration, PullRequest, SeqMap, Sid, Text, Time};
 
 use crate::{Action, Delivery, Handler, Plan};
 
@@ -39,13 +39,13 @@ struct Handling {
 /// A worker.
 pub(crate) struct Worker {
     pub(crate) client: usize,
-    pub(crate) stream: Arc<str>,
-    pub(crate) consumer: Arc<str>,
+    pub(crate) stream: Text,
+    pub(crate) consumer: Text,
     options: WorkerOptions,
     handler: Box<dyn Handler>,
     running: bool,
     /// The open pull, and the subscription of its inbox.
-    pull: Option<(Arc<str>, Sid)>,
+    pull: Option<(Text, Sid)>,
     queue: VecDeque<(Arc<Delivery>, Duration)>,
     handling: SeqMap<u64, Handling>,
     next_handling: u64,
@@ -102,11 +102,11 @@ impl Worker {
         })
     }
 
-    pub(crate) fn pull_opened(&mut self, name: Arc<str>, inbox: Sid) {
+    pub(crate) fn pull_opened(&mut self, name: Text, inbox: Sid) {
         self.pull = Some((name, inbox));
     }
 
-    pub(crate) fn pull(&self) -> Option<&Arc<str>> {
+    pub(crate) fn pull(&self) -> Option<&Text> {
         self.pull.as_ref().map(|(name, _)| name)
     }
 
@@ -114,7 +114,7 @@ impl Worker {
         self.pull.as_ref().map(|(_, inbox)| *inbox)
     }
 
-    pub(crate) fn pull_ended(&mut self) -> Option<Arc<str>> {
+    pub(crate) fn pull_ended(&mut self) -> Option<Text> {
         self.pull.take().map(|(name, _)| name)
     }
 

@@ -7,9 +7,8 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::sync::Arc;
 
-use jetlag_model::{Duration, Time};
+use jetlag_model::{Duration, Text, Time};
 use serde_json::Value as Json;
 
 use crate::{Direction, Key, Kind, Place, Record, Trace, Value};
@@ -92,7 +91,7 @@ fn record(line: &str, n: u64) -> Result<Record, String> {
         return Err(format!("its number is not {n}"));
     }
     let at = take("at").and_then(|at| at.as_u64()).ok_or("it has no time")?;
-    let client = take("client").and_then(|client| client.as_str().map(Arc::from));
+    let client = take("client").and_then(|client| client.as_str().map(Text::from));
     let place = match (take("place").as_ref().and_then(Json::as_str), client) {
         (Some("script"), None) => Place::Script,
         (Some("server"), None) => Place::Server,
@@ -107,7 +106,7 @@ fn record(line: &str, n: u64) -> Result<Record, String> {
     if record.cause.is_some_and(|cause| cause >= n) {
         return Err("its cause comes after it".to_owned());
     }
-    record.rule = take("rule").as_ref().and_then(Json::as_str).map(Arc::from);
+    record.rule = take("rule").as_ref().and_then(Json::as_str).map(Text::from);
     for (name, json) in object {
         let key = Key::from_name(&name).ok_or_else(|| format!("nobody knows its key {name:?}"))?;
         record.fields.set(key, value(kind, key, &json).ok_or_else(|| format!("its {name} holds something else than such a field does"))?);

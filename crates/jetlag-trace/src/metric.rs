@@ -1,9 +1,9 @@
 //! What a program under test says of its own metrics, as a record: it counts something, or sets a gauge. What the numbers add up to is
 //! not kept here.
 
+use jetlag_model::Text;
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::Arc;
 
 use jetlag_model::Time;
 
@@ -11,7 +11,7 @@ use crate::{Key, Kind, Place, Record};
 
 /// The labels of a metric's series, in the order of their names; each name once.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Labels(BTreeMap<Arc<str>, Arc<str>>);
+pub struct Labels(BTreeMap<Text, Text>);
 
 impl Labels {
     /// No labels.
@@ -21,7 +21,7 @@ impl Labels {
 
     /// The same labels and one more; a label of that name is replaced.
     #[must_use]
-    pub fn with(mut self, name: impl Into<Arc<str>>, value: impl Into<Arc<str>>) -> Labels {
+    pub fn with(mut self, name: impl Into<Text>, value: impl Into<Text>) -> Labels {
         self.0.insert(name.into(), value.into());
         self
     }
@@ -47,7 +47,7 @@ impl Labels {
     }
 }
 
-impl<N: Into<Arc<str>>, V: Into<Arc<str>>> FromIterator<(N, V)> for Labels {
+impl<N: Into<Text>, V: Into<Text>> FromIterator<(N, V)> for Labels {
     fn from_iter<I: IntoIterator<Item = (N, V)>>(labels: I) -> Labels {
         Labels(labels.into_iter().map(|(name, value)| (name.into(), value.into())).collect())
     }
@@ -71,7 +71,7 @@ impl fmt::Display for Labels {
 #[derive(Clone, Debug, PartialEq)]
 pub struct MetricChange {
     /// The metric's name, as Prometheus shows it: of a counter with `_total`.
-    pub name: Arc<str>,
+    pub name: Text,
     /// Which of its series.
     pub labels: Labels,
     /// What happens to it.
@@ -89,12 +89,12 @@ pub enum Change {
 
 impl MetricChange {
     /// A counter grows by one.
-    pub fn count(name: impl Into<Arc<str>>, labels: Labels) -> MetricChange {
+    pub fn count(name: impl Into<Text>, labels: Labels) -> MetricChange {
         MetricChange { name: name.into(), labels, change: Change::Add(1) }
     }
 
     /// A gauge is now `value`.
-    pub fn gauge(name: impl Into<Arc<str>>, labels: Labels, value: f64) -> MetricChange {
+    pub fn gauge(name: impl Into<Text>, labels: Labels, value: f64) -> MetricChange {
         MetricChange { name: name.into(), labels, change: Change::Set(value) }
     }
 

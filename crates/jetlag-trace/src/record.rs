@@ -1,8 +1,6 @@
 //! What a record is: when, where, what kind, why, and its fields. Neither collection nor rendering lives here.
 
-use std::sync::Arc;
-
-use jetlag_model::{ConnId, ConsumerSeq, DeliveryCount, Direction, Duration, Headers, Payload, Sid, StreamSeq, Time};
+use jetlag_model::{ConnId, ConsumerSeq, DeliveryCount, Direction, Duration, Headers, Payload, Sid, StreamSeq, Text, Time};
 
 use crate::{Key, Kind};
 
@@ -20,7 +18,7 @@ pub struct Record {
     /// The number of the record that led to it.
     pub cause: Option<u64>,
     /// The fault rule behind it.
-    pub rule: Option<Arc<str>>,
+    pub rule: Option<Text>,
     /// The particulars.
     pub fields: Fields,
 }
@@ -64,7 +62,7 @@ impl Record {
 
     /// The same record with the fault rule behind it.
     #[must_use]
-    pub fn by_rule(mut self, rule: impl Into<Arc<str>>) -> Record {
+    pub fn by_rule(mut self, rule: impl Into<Text>) -> Record {
         self.rule = Some(rule.into());
         self
     }
@@ -96,11 +94,11 @@ pub enum Place {
     /// The script itself: it answers a command directly, at no time worth printing.
     Script,
     /// A client or worker, by name.
-    Client(Arc<str>),
+    Client(Text),
     /// The link of a client.
     Link {
         /// The client's name.
-        client: Arc<str>,
+        client: Text,
         /// Which way.
         direction: Direction,
     },
@@ -110,17 +108,17 @@ pub enum Place {
 
 impl Place {
     /// The client of this name.
-    pub fn client(name: impl Into<Arc<str>>) -> Place {
+    pub fn client(name: impl Into<Text>) -> Place {
         Place::Client(name.into())
     }
 
     /// The link of the client of this name.
-    pub fn link(client: impl Into<Arc<str>>, direction: Direction) -> Place {
+    pub fn link(client: impl Into<Text>, direction: Direction) -> Place {
         Place::Link { client: client.into(), direction }
     }
 
     /// The client's name, if this is a client or its link.
-    pub fn actor(&self) -> Option<&Arc<str>> {
+    pub fn actor(&self) -> Option<&Text> {
         match self {
             Place::Client(client) | Place::Link { client, .. } => Some(client),
             Place::Script | Place::Server => None,
@@ -138,7 +136,7 @@ pub enum Value {
     /// Yes or no.
     Flag(bool),
     /// Text.
-    Text(Arc<str>),
+    Text(Text),
     /// Bytes that may or may not be text.
     Bytes(Payload),
     /// A length of time, in nanoseconds.
@@ -156,7 +154,7 @@ impl Value {
 
     /// The text that it is.
     #[inline]
-    pub fn text(&self) -> Option<&Arc<str>> {
+    pub fn text(&self) -> Option<&Text> {
         if let Value::Text(value) = self { Some(value) } else { None }
     }
 }
@@ -181,8 +179,8 @@ value_from! {
     bool => |value| Value::Flag(value),
     &str => |value| Value::Text(value.into()),
     String => |value| Value::Text(value.into()),
-    Arc<str> => |value| Value::Text(value),
-    &Arc<str> => |value| Value::Text(value.clone()),
+    Text => |value| Value::Text(value),
+    &Text => |value| Value::Text(value.clone()),
     Payload => |value| Value::Bytes(value),
     &Payload => |value| Value::Bytes(value.clone()),
     &[u8] => |value| Value::Bytes(value.into()),
@@ -253,7 +251,7 @@ impl Fields {
     }
 
     /// The value of a key that holds text.
-    pub fn text(&self, key: Key) -> Option<&Arc<str>> {
+    pub fn text(&self, key: Key) -> Option<&Text> {
         self.value(key)?.text()
     }
 

@@ -1,10 +1,9 @@
 //! What can go wrong in a test that is the test's own mistake.
 
 use std::fmt;
-use std::sync::Arc;
 
 use jetlag_fault::RuleError;
-use jetlag_model::{Duration, DurationError, SubjectError};
+use jetlag_model::{Duration, DurationError, SubjectError, Text};
 use jetlag_sim::WorldError;
 
 /// Why a simulation could not do what it was asked. The text says what to do about it.
@@ -87,7 +86,7 @@ pub enum Error {
     #[error("the server refused {subject}: {description} ({code}/{err_code})")]
     Refused {
         /// The request.
-        subject: Arc<str>,
+        subject: Text,
         /// The status code.
         code: u64,
         /// The JetStream error code.

@@ -1,9 +1,7 @@
 //! The delivery loop: which message goes next, and to whom. Rules of `loopAndGatherMsgs`, `getNextMsg`, `deliverMsg` and `didNotDeliver`
 //! (`server/consumer.go`, 2.15).
 
-use std::sync::Arc;
-
-use jetlag_model::{AckToken, Address, DeliveryCount, Headers, Message, PriorityPolicy, SequencePair, StreamSeq};
+use jetlag_model::{AckToken, Address, DeliveryCount, Headers, Message, PriorityPolicy, SequencePair, StreamSeq, Text};
 
 use super::{Consumer, Flow, UNACKNOWLEDGED_DELETED, waiting};
 use crate::Note;
@@ -142,7 +140,7 @@ impl Consumer {
         let addresses = if is_measured { entry.subject.len() + token.text_len() } else { 0 };
         let mut message = self.message(entry, token);
         let size = if is_measured { addresses as u64 + message.size() } else { 0 };
-        let to: Arc<str>;
+        let to: Text;
         let mut completed = None;
         if self.config.is_push() {
             to = self.config.deliver_subject.as_str().into();

@@ -1,7 +1,7 @@
 //! Flow control of a push consumer: after so many bytes it asks its client to answer, and sends no more than a window's worth until that has
 //! happened. Rules of `needFlowControl`, `sendFlowControl` and `processFlowControl` (`server/consumer.go`, 2.15).
 
-use std::sync::Arc;
+use jetlag_model::Text;
 
 use jetlag_model::Headers;
 
@@ -23,7 +23,7 @@ pub(super) struct Flow {
     /// Bytes that are.
     bytes: u64,
     /// The question that is not answered yet: its subject, and how many bytes an answer confirms.
-    asked: Option<(Arc<str>, u64)>,
+    asked: Option<(Text, u64)>,
 }
 
 impl Default for Flow {
@@ -71,7 +71,7 @@ impl Consumer {
     pub(super) fn count_flow(&mut self, size: u64, cx: &mut Context) {
         let Some(flow) = &mut self.flow else { return };
         if flow.sent(size) {
-            let subject: Arc<str> = format!("{PREFIX}{}.{}.{}", self.stream, self.name, cx.ids.draw_name()).into();
+            let subject: Text = format!("{PREFIX}{}.{}.{}", self.stream, self.name, cx.ids.draw_name()).into();
             flow.asked = Some((subject.clone(), flow.bytes));
             cx.ask(&self.config.deliver_subject, &subject, Headers::from_status(100, "FlowControl Request"));
         }

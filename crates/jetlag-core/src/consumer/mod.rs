@@ -17,10 +17,9 @@ mod store;
 mod waiting;
 
 use std::collections::VecDeque;
-use std::sync::Arc;
 
 use jetlag_model::{
-    AckPolicy, Advisory, ConsumerConfig, ConsumerSeq, Duration, Now, SeqMap, SequencePair, StreamConfig, StreamSeq, Time, WallTime,
+    AckPolicy, Advisory, ConsumerConfig, ConsumerSeq, Duration, Now, SeqMap, SequencePair, StreamConfig, StreamSeq, Text, Time, WallTime,
     is_subset_of,
 };
 
@@ -54,8 +53,8 @@ pub(crate) struct Pending {
 
 #[derive(Clone, Debug)]
 pub(crate) struct Consumer {
-    pub(crate) name: Arc<str>,
-    stream: Arc<str>,
+    pub(crate) name: Text,
+    stream: Text,
     pub(crate) config: ConsumerConfig,
     created: WallTime,
     /// Consumers are numbered in order of creation; things due at one instant go by it.
@@ -129,7 +128,7 @@ impl Consumer {
 
     /// A consumer that comes back from disk: deadlines count from the stored stamps, which for a delivered message is the time it was
     /// published; the redelivery queue and the pull requests are gone.
-    pub(crate) fn recover(stream: &Arc<str>, order: u64, mut stored: StoredConsumer, log: &Log, cx: &mut Context) -> Consumer {
+    pub(crate) fn recover(stream: &Text, order: u64, mut stored: StoredConsumer, log: &Log, cx: &mut Context) -> Consumer {
         stored.state.reload(log.last_seq());
         let mut consumer = Consumer::bare(stream, stored.name, order, stored.config, stored.created);
         let delivered = stored.state.delivered();
@@ -147,7 +146,7 @@ impl Consumer {
         consumer
     }
 
-    fn bare(stream: &Arc<str>, name: Arc<str>, order: u64, config: ConsumerConfig, created: WallTime) -> Consumer {
+    fn bare(stream: &Text, name: Text, order: u64, config: ConsumerConfig, created: WallTime) -> Consumer {
         let flow = config.flow_control.then(Flow::default);
         let listeners = config.deliver_group.clone();
         let acks_are_use = config.inactive_threshold > Duration::ZERO;

@@ -1,9 +1,7 @@
 //! Pull requests: taken, queued, chosen, expired. Rules of `processNextMsgRequest`, `nextWaiting`, `processWaiting` and `waitQueue`
 //! (`server/consumer.go`, 2.15).
 
-use std::sync::Arc;
-
-use jetlag_model::{Duration, Headers, PullRequest, PullRequestError, RequestPriority, Time};
+use jetlag_model::{Duration, Headers, PullRequest, PullRequestError, RequestPriority, Text, Time};
 
 use super::Consumer;
 use super::groups::Turn;
@@ -23,7 +21,7 @@ const SWEEP_EVERY: Duration = Duration::from_secs(1);
 /// A queued pull request.
 #[derive(Clone, Debug)]
 pub(super) struct Waiting {
-    pub(super) reply: Arc<str>,
+    pub(super) reply: Text,
     /// Messages still owed; a request for none or fewer still gets one.
     pub(super) missing: i64,
     delivered: u64,
@@ -48,7 +46,7 @@ impl Waiting {
 
 /// A request that a message was found for, after the message was taken off its account.
 pub(super) struct Chosen {
-    pub(super) reply: Arc<str>,
+    pub(super) reply: Text,
     pub(super) missing: i64,
     pub(super) bytes: i64,
 }
@@ -130,7 +128,7 @@ impl Consumer {
             }
             return false;
         }
-        let reply: Arc<str> = reply.into();
+        let reply: Text = reply.into();
         cx.note(Note::PullQueued { at: self.at(), reply: reply.clone(), batch: request.batch });
         let heartbeat = request.idle_heartbeat;
         self.enqueue(Waiting {

@@ -1,22 +1,21 @@
 //! Message ids seen within the duplicate window.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
 
-use jetlag_model::{Duration, StreamSeq, WallTime};
+use jetlag_model::{Duration, StreamSeq, Text, WallTime};
 
 use crate::index::Index;
 
 /// The ids of one stream. An id is remembered even when its message is gone. Rules of `storeMsgIdLocked` and `purgeMsgIds` (`server/stream.go`).
 #[derive(Clone, Default)]
 pub(crate) struct Dedup {
-    known: Index<Arc<str>, StreamSeq>,
+    known: Index<Text, StreamSeq>,
     by_age: VecDeque<Remembered>,
 }
 
 #[derive(Clone, Debug)]
 struct Remembered {
-    id: Arc<str>,
+    id: Text,
     /// From when on the window counts.
     since: WallTime,
     /// Whether its message had no time, as one that nobody is interested in: a round that comes to it lets go of it, however young it is.
@@ -42,7 +41,7 @@ impl Dedup {
     }
 
     fn add(&mut self, id: &str, seq: StreamSeq, since: WallTime, is_timeless: bool) {
-        let id: Arc<str> = id.into();
+        let id: Text = id.into();
         if self.known.insert(id.clone(), seq).is_none() {
             self.by_age.push_back(Remembered { id, since, is_timeless });
         }

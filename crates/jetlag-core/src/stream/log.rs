@@ -2,9 +2,8 @@
 //! journal of their last changes, so that a killed server can lose a tail.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::Arc;
 
-use jetlag_model::{Headers, Message, Payload, SeqMap, StorageType, StreamSeq, Time, WallTime, is_valid_literal, matches};
+use jetlag_model::{Headers, Message, Payload, SeqMap, StorageType, StreamSeq, Text, Time, WallTime, is_valid_literal, matches};
 
 use crate::disk::Changed;
 use crate::rules::{Rule, Rules};
@@ -14,7 +13,7 @@ use crate::stored::{Lost, kept};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct LogEntry {
     pub(crate) seq: StreamSeq,
-    pub(crate) subject: Arc<str>,
+    pub(crate) subject: Text,
     pub(crate) headers: Option<Headers>,
     pub(crate) payload: Payload,
     pub(crate) time: WallTime,
@@ -121,8 +120,8 @@ pub(crate) struct Log {
     storage: StorageType,
     entries: SeqMap<StreamSeq, LogEntry>,
     /// The subjects that have messages, and the one that had its last one taken last: often the next message is of that one again.
-    subjects: BTreeMap<Arc<str>, OfSubject>,
-    emptied: Option<Arc<str>>,
+    subjects: BTreeMap<Text, OfSubject>,
+    emptied: Option<Text>,
     ends: Ends,
     bytes: u64,
     journal: VecDeque<Change>,
@@ -245,7 +244,7 @@ impl Log {
     pub(crate) fn last_of_each_told(&self, filters: &[String], all: bool, rules: Rules) -> Vec<StreamSeq> {
         let looks_itself = rules.has(Rule::LastPerSubjectLooksItself);
         let stale = looks_itself && !rules.has(Rule::NewestLeftIsFound) && (all || self.storage == StorageType::Memory);
-        let told = |(subject, of): (&Arc<str>, &OfSubject)| match of.missed {
+        let told = |(subject, of): (&Text, &OfSubject)| match of.missed {
             Some(Missed::OfSeveral(gone)) if stale => Some(gone),
             _ if looks_itself => of.newest(),
             _ => self.last_told(subject, rules),
@@ -330,7 +329,7 @@ impl Log {
     }
 
     /// Appends a message and says where.
-    pub(crate) fn append(&mut self, at: Time, subject: Arc<str>, headers: Option<Headers>, payload: Payload, time: WallTime) -> StreamSeq {
+    pub(crate) fn append(&mut self, at: Time, subject: Text, headers: Option<Headers>, payload: Payload, time: WallTime) -> StreamSeq {
         let before = self.ends;
         let seq = before.last_seq.next();
         self.insert(LogEntry { seq, subject, headers, payload, time });

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use jetlag_model::{
     AckPolicy, Advisory, ApiError, ConsumerConfig, ConsumerLimits, Duration, RetentionPolicy, StreamConfig, StreamInfo, StreamSeq,
-    StreamState, Time, WallTime,
+    StreamState, Text, Time, WallTime,
 };
 
 pub(crate) use config::{LONGEST_NAME, check_replicas, check_update, checked, is_valid_name, required_level, seal};
@@ -30,7 +30,7 @@ const NOISE: &str = "\0";
 
 #[derive(Clone, Debug)]
 pub(crate) struct Stream {
-    pub(crate) name: Arc<str>,
+    pub(crate) name: Text,
     pub(crate) config: StreamConfig,
     pub(crate) created: WallTime,
     /// Streams are numbered in order of creation; things due at one instant go by it.
@@ -43,10 +43,10 @@ pub(crate) struct Stream {
     /// for it, even if it goes by interest now.
     hears_deliveries: bool,
     /// What left the stream while a consumer had it unsettled, and is not terminated yet.
-    removed: Vec<(Arc<str>, Left)>,
+    removed: Vec<(Text, Left)>,
     pub(crate) consumers: ByName<Consumer>,
     /// Their names in order of creation.
-    in_order: Arc<[Arc<str>]>,
+    in_order: Arc<[Text]>,
     consumers_created: u64,
 }
 
@@ -135,14 +135,15 @@ impl Stream {
     }
 
     /// Its consumers' names in order of creation, so that they hear of things in that order.
-    pub(crate) fn consumer_names(&self) -> Arc<[Arc<str>]> {
+    pub(crate) fn consumer_names(&self) -> Arc<[Text]> {
         self.in_order.clone()
     }
 
     /// Does something with each consumer, in order of creation.
     pub(crate) fn each_consumer(&mut self, cx: &mut Context, mut f: impl FnMut(&mut Consumer, &Log, &mut Context)) {
-        for name in &*self.consumer_names() {
-            self.with_consumer(name, cx, &mut f);
+        for place in 0..self.in_order.len() {
+            let name = self.in_order[place].clone();
+            self.with_consumer(&name, cx, &mut f);
         }
     }
 
@@ -184,9 +185,10 @@ impl Stream {
     fn count_off(&mut self, entries: &[LogEntry], why: Removal, cx: &mut Context) {
         for entry in entries {
             cx.note(Note::Removed { stream: self.name.clone(), seq: entry.seq, why });
-            for name in &*self.consumer_names() {
-                let left = self.with_consumer(name, cx, |consumer, _, cx| consumer.message_left(entry, cx));
-                self.removed.extend(left.flatten().map(|left| (name.clone(), left)));
+            for place in 0..self.in_order.len() {
+                let name = self.in_order[place].clone();
+                let left = self.with_consumer(&name, cx, |consumer, _, cx| consumer.message_left(entry, cx));
+                self.removed.extend(left.flatten().map(|left| (name, left)));
             }
         }
     }
@@ -272,7 +274,7 @@ impl Stream {
             // Consumers hear of a single message as if it had been deleted, of more than one in what follows.
             let one = victims.len() == 1;
             if on_disk && one && cx.rules.has(Rule::FilePurgeOfOneTold) {
-                let subject: Arc<str> = filters.first().map_or(">", String::as_str).into();
+                let subject: Text = filters.first().map_or(">", String::as_str).into();
                 told = removed.into_iter().map(|entry| LogEntry { subject: subject.clone(), ..entry }).collect();
             } else if !on_disk && (one || !cx.rules.has(Rule::MemoryPurgeToldAtOnce)) {
                 told = removed;

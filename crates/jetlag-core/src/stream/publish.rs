@@ -1,8 +1,6 @@
 //! Storing a message: the checks in the server's order (`processJetStreamMsgWithBatch`, `server/stream.go`, 2.15), and the pub ack.
 
-use std::sync::Arc;
-
-use jetlag_model::{ApiError, Duration, Message, PubAck, StreamSeq};
+use jetlag_model::{ApiError, Duration, Message, PubAck, StreamSeq, Text};
 
 use super::Stream;
 use crate::context::Context;
@@ -29,7 +27,7 @@ enum Fate {
 impl Stream {
     /// Takes a message that was published to one of the stream's subjects, and answers if an answer is wanted. `is_full` says whether the server
     /// has no room for any message.
-    pub(crate) fn publish(&mut self, subject: &Arc<str>, message: &Message, is_full: bool, cx: &mut Context) {
+    pub(crate) fn publish(&mut self, subject: &Text, message: &Message, is_full: bool, cx: &mut Context) {
         let fate = self.store(subject, message, is_full, cx);
         if let Some(reply) = message.reply.as_ref().filter(|_| !self.config.no_ack) {
             let (seq, duplicate, error) = match &fate {
@@ -46,7 +44,7 @@ impl Stream {
         }
     }
 
-    fn store(&mut self, subject: &Arc<str>, message: &Message, is_full: bool, cx: &mut Context) -> Result<Fate, ApiError> {
+    fn store(&mut self, subject: &Text, message: &Message, is_full: bool, cx: &mut Context) -> Result<Fate, ApiError> {
         if self.config.sealed {
             return Err(ApiError::stream_sealed());
         }

@@ -2,9 +2,7 @@
 //! consumers. Rules of `ackMsg`, `checkForInterest`, `partitionUnique` (`server/stream.go`), `cleanupNoInterestMessages` and
 //! `checkStateForInterestStream` (`server/consumer.go`, 2.15). What a consumer still needs is its own matter: `consumer/release.rs`.
 
-use std::sync::Arc;
-
-use jetlag_model::{AckPolicy, ApiError, ConsumerConfig, DeliverPolicy, RetentionPolicy, StreamSeq, filters_overlap};
+use jetlag_model::{AckPolicy, ApiError, ConsumerConfig, DeliverPolicy, RetentionPolicy, StreamSeq, Text, filters_overlap};
 
 use super::{LogEntry, Stream};
 use crate::Removal;
@@ -140,7 +138,7 @@ impl Stream {
     }
 
     /// Takes a consumer's checked configuration. Messages that only its old filters wanted leave an interest stream.
-    pub(crate) fn update_consumer(&mut self, name: &Arc<str>, config: ConsumerConfig, cx: &mut Context) {
+    pub(crate) fn update_consumer(&mut self, name: &Text, config: ConsumerConfig, cx: &mut Context) {
         let Some(refiltered) = self.with_consumer(name, cx, |consumer, log, cx| {
             let refiltered = consumer.config.filters() != config.filters();
             if consumer.config != config {

@@ -3,8 +3,8 @@
 //! Exempt are messages of which another client, or nobody, got an earlier attempt; messages that a fault delivered twice; and workers that
 //! died and so forgot.
 
+use jetlag_model::Text;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::sync::Arc;
 
 use jetlag_trace::{Key, Kind, Record};
 
@@ -14,14 +14,14 @@ use super::{About, Configs, ConsumerKey, Finding, Judge, show};
 const REMEMBERED: usize = 100_000;
 
 /// A client and a message.
-type GotKey = (Arc<str>, ConsumerKey, u64);
+type GotKey = (Text, ConsumerKey, u64);
 
 #[derive(Default)]
 pub(super) struct Counts {
     got: BTreeMap<GotKey, Got>,
     /// In the order in which the first attempts came.
     order: VecDeque<GotKey>,
-    crashed: BTreeSet<Arc<str>>,
+    crashed: BTreeSet<Text>,
 }
 
 /// What one client got of one message.
@@ -51,7 +51,7 @@ impl Judge for Counts {
 }
 
 impl Counts {
-    fn got(&mut self, record: &Record, about: &About<'_>, client: &Arc<str>) {
+    fn got(&mut self, record: &Record, about: &About<'_>, client: &Text) {
         let Some((consumer, seq)) = about.message() else { return };
         let Some(server) = record.fields.uint(Key::DeliveryCount) else { return };
         let key = (client.clone(), consumer.clone(), seq);
@@ -68,7 +68,7 @@ impl Counts {
         known.times += 1;
     }
 
-    fn counted(&mut self, record: &Record, about: &About<'_>, client: &Arc<str>, finding: &mut Finding) {
+    fn counted(&mut self, record: &Record, about: &About<'_>, client: &Text, finding: &mut Finding) {
         let Some((consumer, seq)) = about.message() else { return };
         let Some(server) = record.fields.uint(Key::DeliveryCount) else { return };
         finding.look();

@@ -1,5 +1,6 @@
 //! Which consumer and which message a record is about, and what is kept by consumer. Nothing is judged here.
 
+use jetlag_model::Text;
 use std::cmp::Ordering;
 use std::fmt;
 use std::sync::Arc;
@@ -12,22 +13,22 @@ pub(crate) struct ConsumerKey(Arc<Named>);
 
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Named {
-    stream: Arc<str>,
-    consumer: Arc<str>,
+    stream: Text,
+    consumer: Text,
     /// How many consumers were named before it.
     place: usize,
 }
 
 impl ConsumerKey {
-    pub(super) fn new(stream: Arc<str>, consumer: Arc<str>, place: usize) -> ConsumerKey {
+    pub(super) fn new(stream: Text, consumer: Text, place: usize) -> ConsumerKey {
         ConsumerKey(Arc::new(Named { stream, consumer, place }))
     }
 
-    pub(super) fn stream(&self) -> &Arc<str> {
+    pub(super) fn stream(&self) -> &Text {
         &self.0.stream
     }
 
-    pub(super) fn consumer(&self) -> &Arc<str> {
+    pub(super) fn consumer(&self) -> &Text {
         &self.0.consumer
     }
 }
@@ -85,8 +86,8 @@ impl Names {
         About { stream, consumer, seq }
     }
 
-    fn key(&mut self, stream: &Arc<str>, consumer: &Arc<str>) -> &ConsumerKey {
-        let is_last = self.known.get(self.last).is_some_and(|last| same(last.consumer(), consumer) && same(last.stream(), stream));
+    fn key(&mut self, stream: &Text, consumer: &Text) -> &ConsumerKey {
+        let is_last = self.known.get(self.last).is_some_and(|last| last.consumer() == consumer && last.stream() == stream);
         if !is_last {
             let place = self.known.binary_search_by(|known| (known.stream(), known.consumer()).cmp(&(stream, consumer)));
             self.last = place.unwrap_or_else(|place| {
@@ -98,15 +99,10 @@ impl Names {
     }
 }
 
-/// Whether two names are the same: mostly they stand at the same place in memory.
-fn same(a: &Arc<str>, b: &Arc<str>) -> bool {
-    Arc::ptr_eq(a, b) || a == b
-}
-
 /// What a record is about.
 pub(super) struct About<'a> {
     /// The stream.
-    pub(super) stream: Option<&'a Arc<str>>,
+    pub(super) stream: Option<&'a Text>,
     /// The consumer.
     pub(super) consumer: Option<&'a ConsumerKey>,
     /// The message's sequence in the stream.
@@ -122,7 +118,7 @@ impl<'a> About<'a> {
 
 /// What is kept by stream: found at once where it is that of the last time.
 pub(super) struct ByStream<T> {
-    streams: Vec<(Arc<str>, T)>,
+    streams: Vec<(Text, T)>,
     last: usize,
 }
 
@@ -133,17 +129,17 @@ impl<T> Default for ByStream<T> {
 }
 
 impl<T> ByStream<T> {
-    fn place(&self, stream: &Arc<str>) -> Option<usize> {
-        let is_it = |(other, _): &(Arc<str>, T)| same(other, stream);
+    fn place(&self, stream: &Text) -> Option<usize> {
+        let is_it = |(other, _): &(Text, T)| other == stream;
         if self.streams.get(self.last).is_some_and(is_it) { Some(self.last) } else { self.streams.iter().position(is_it) }
     }
 
-    pub(super) fn get(&self, stream: &Arc<str>) -> Option<&T> {
+    pub(super) fn get(&self, stream: &Text) -> Option<&T> {
         self.place(stream).map(|place| &self.streams[place].1)
     }
 
     /// What is kept of a stream; what there is by default if nothing was.
-    pub(super) fn of(&mut self, stream: &Arc<str>) -> &mut T
+    pub(super) fn of(&mut self, stream: &Text) -> &mut T
     where
         T: Default,
     {
@@ -154,7 +150,7 @@ impl<T> ByStream<T> {
         &mut self.streams[self.last].1
     }
 
-    pub(super) fn remove(&mut self, stream: &Arc<str>) {
+    pub(super) fn remove(&mut self, stream: &Text) {
         self.streams.retain(|(other, _)| other != stream);
     }
 }
@@ -196,7 +192,7 @@ impl<T> ByConsumer<T> {
     }
 
     /// Forgets all consumers of a stream.
-    pub(super) fn remove_stream(&mut self, stream: Option<&Arc<str>>) {
+    pub(super) fn remove_stream(&mut self, stream: Option<&Text>) {
         for place in &mut self.0 {
             place.take_if(|(consumer, _)| Some(consumer.stream()) == stream);
         }

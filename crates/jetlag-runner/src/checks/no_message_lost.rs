@@ -4,9 +4,8 @@
 //! Exempt are consumers whose state a purge or a recovery cut, and everything once a server died and lost a tail.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
-use jetlag_model::{AckPolicy, DeliverPolicy, SeqMap, SeqSet, matches};
+use jetlag_model::{AckPolicy, DeliverPolicy, SeqMap, SeqSet, Text, matches};
 use jetlag_sim::FORGOTTEN;
 use jetlag_trace::{Key, Kind, Record};
 
@@ -30,7 +29,7 @@ pub(super) struct Books {
 #[derive(Default)]
 struct Stream {
     /// Messages that are in it, with their subjects.
-    stored: SeqMap<u64, Arc<str>>,
+    stored: SeqMap<u64, Text>,
     /// All messages that ever were.
     ever: SeqSet,
 }

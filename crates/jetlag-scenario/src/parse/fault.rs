@@ -1,9 +1,7 @@
 //! `fault`: effect, match, when, as a rule; and where in the line that is wrong with it which the rule itself can tell.
 
-use std::sync::Arc;
-
 use jetlag_fault::{CrossingKind, Cycle, Effect, Match, Numbers, Occurrence, Partition, Probability, Rule, RuleError, When};
-use jetlag_model::{Duration, Subject};
+use jetlag_model::{Duration, Subject, Text};
 
 use super::step::lost_tail;
 use crate::args::Args;
@@ -131,7 +129,7 @@ fn numbers(args: &mut Args<'_, '_>, key: &'static str) -> Option<Numbers> {
 }
 
 /// `header=K:V`
-fn header(args: &mut Args<'_, '_>) -> Option<(Arc<str>, Arc<str>)> {
+fn header(args: &mut Args<'_, '_>) -> Option<(Text, Text)> {
     let word = args.option("header")?;
     let span = word.span;
     let text = args.utf8(word)?;

@@ -1,9 +1,7 @@
 //! The form of what is written: a line of JSON each, and behind that of a message its bytes. A frame begins with what the wall clock shows.
 
-use std::sync::Arc;
-
 use jetlag_core::{ConsumerRef, ConsumerState, StoredMessage, Write};
-use jetlag_model::{ConsumerConfig, ConsumerSeq, Headers, SequencePair, StreamConfig, StreamSeq, WallTime};
+use jetlag_model::{ConsumerConfig, ConsumerSeq, Headers, SequencePair, StreamConfig, StreamSeq, Text, WallTime};
 use serde::{Deserialize, Serialize};
 
 /// One line.
@@ -21,12 +19,12 @@ enum Line {
         created: i64,
     },
     StreamGone {
-        stream: Arc<str>,
+        stream: Text,
     },
     Message {
-        stream: Arc<str>,
+        stream: Text,
         seq: u64,
-        subject: Arc<str>,
+        subject: Text,
         time: i64,
         /// Bytes of the header block, which follows.
         headers: Option<usize>,
@@ -34,31 +32,31 @@ enum Line {
         payload: usize,
     },
     Removed {
-        stream: Arc<str>,
+        stream: Text,
         seqs: Vec<u64>,
     },
     Emptied {
-        stream: Arc<str>,
+        stream: Text,
     },
     Ends {
-        stream: Arc<str>,
+        stream: Text,
         first: u64,
         last: u64,
         last_time: Option<i64>,
     },
     Consumer {
-        stream: Arc<str>,
-        consumer: Arc<str>,
+        stream: Text,
+        consumer: Text,
         config: Box<ConsumerConfig>,
         created: i64,
     },
     ConsumerGone {
-        stream: Arc<str>,
-        consumer: Arc<str>,
+        stream: Text,
+        consumer: Text,
     },
     State {
-        stream: Arc<str>,
-        consumer: Arc<str>,
+        stream: Text,
+        consumer: Text,
         delivered: (u64, u64),
         floor: (u64, u64),
         pending: Vec<(u64, u64, i64)>,

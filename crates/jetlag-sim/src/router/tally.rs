@@ -2,9 +2,7 @@
 //! redeliveries are counted when they are asked for, also when asking fails and when the server will give the message up; acks are
 //! counted before they are sent; a counter is not there before it counts something; and the connection's status has a series a state.
 
-use std::sync::Arc;
-
-use jetlag_model::{AckKind, Message};
+use jetlag_model::{AckKind, Message, Text};
 use jetlag_trace::{Labels, MetricChange};
 
 use super::{RECONNECT_ATTEMPTS, field, text};
@@ -214,7 +212,7 @@ impl Tally {
     }
 }
 
-fn failure(message: &Message, reason: &Arc<str>, source: &str) -> Labels {
+fn failure(message: &Message, reason: &Text, source: &str) -> Labels {
     let labels = Labels::new().with("reason", reason.clone()).with("subject", text(&message.subject));
     // A subject does not say which stream takes it.
     labels.with("stream", UNKNOWN).with("source", source)

@@ -1,10 +1,8 @@
 //! What the driver of a world can have its clients do: by name and without waiting, for scenario runners; and through an [`Actor`], which
 //! lets everything due at the instant happen, for tests in Rust.
 
-use std::sync::Arc;
-
 use jetlag_core::ConnectOptions;
-use jetlag_model::{AckKind, ConsumerConfig, Duration, Message, PullRequest, StreamConfig, StreamSeq};
+use jetlag_model::{AckKind, ConsumerConfig, Duration, Message, PullRequest, StreamConfig, StreamSeq, Text};
 use jetlag_trace::{Key, Kind, Record};
 use serde_json::Value as Json;
 
@@ -80,7 +78,7 @@ impl<B: Backend> World<B> {
         consumer: &str,
         request: &PullRequest,
         alias: Option<&str>,
-    ) -> Result<(Arc<str>, Sent), WorldError> {
+    ) -> Result<(Text, Sent), WorldError> {
         let member = self.member_or_new(client)?;
         let (name, frames) = self.members[member].client.fetch(stream, consumer, request, alias)?;
         let sent = self.send(member, frames)?;
@@ -332,7 +330,7 @@ pub enum Publication {
     /// No stream wants the subject, and nobody else does.
     NoResponders,
     /// Sending failed on the client's side.
-    NotSent(Arc<str>),
+    NotSent(Text),
     /// No answer came, or not yet.
     Unanswered,
 }
@@ -349,7 +347,7 @@ pub struct PubAck {
 /// A client of a world. Whatever it does, everything that is due at the instant has happened when the call returns.
 pub struct Actor<'w, B> {
     world: &'w mut World<B>,
-    name: Arc<str>,
+    name: Text,
 }
 
 impl<B: Backend> Actor<'_, B> {
@@ -381,7 +379,7 @@ impl<B: Backend> Actor<'_, B> {
     ///
     /// # Errors
     /// When the server fails.
-    pub fn fetch(&mut self, stream: &str, consumer: &str, batch: u32) -> Result<Arc<str>, WorldError> {
+    pub fn fetch(&mut self, stream: &str, consumer: &str, batch: u32) -> Result<Text, WorldError> {
         self.fetch_with(stream, consumer, &PullRequest { batch: batch.into(), ..PullRequest::default() })
     }
 
@@ -389,7 +387,7 @@ impl<B: Backend> Actor<'_, B> {
     ///
     /// # Errors
     /// When the server fails.
-    pub fn fetch_with(&mut self, stream: &str, consumer: &str, request: &PullRequest) -> Result<Arc<str>, WorldError> {
+    pub fn fetch_with(&mut self, stream: &str, consumer: &str, request: &PullRequest) -> Result<Text, WorldError> {
         let (name, _) = self.world.fetch(&self.name, stream, consumer, request, None)?;
         self.world.finish_instant()?;
         Ok(name)
@@ -491,7 +489,7 @@ impl<B: Backend> Actor<'_, B> {
 }
 
 /// The first answer to a publish of this client among some records.
-fn publication(records: &[Record], client: &Arc<str>) -> Option<Publication> {
+fn publication(records: &[Record], client: &Text) -> Option<Publication> {
     records.iter().filter(|record| record.place.actor() == Some(client)).find_map(|record| {
         let fields = &record.fields;
         match record.kind {

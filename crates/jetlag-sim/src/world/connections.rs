@@ -1,10 +1,8 @@
 //! Clients come, lose their connections, come back, and die. What fault rules want done to a client or the server is done here too.
 
-use std::sync::Arc;
-
 use jetlag_core::Input;
 use jetlag_fault::{Action, Fate, RuleId};
-use jetlag_model::{ConnId, Duration, SeqMap};
+use jetlag_model::{ConnId, Duration, SeqMap, Text};
 use jetlag_trace::{Key, Kind};
 
 use super::{Connection, Item, Member, World};
@@ -27,7 +25,7 @@ impl<B: Backend> World<B> {
 
     /// A new client, with a connection if the server is up.
     pub(super) fn add_member(&mut self, name: &str, options: ClientOptions, quiet: bool) -> Result<usize, WorldError> {
-        let name: Arc<str> = name.into();
+        let name: Text = name.into();
         if self.names.contains_key(&name) {
             return Err(WorldError::ClientExists(name));
         }

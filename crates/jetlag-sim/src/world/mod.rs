@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 use jetlag_core::{ConnectOptions, Input, Output};
 use jetlag_fault::{Action, Report, Rule, RuleId, Rules};
-use jetlag_model::{ConnId, Duration, Message, SeqMap, Sid, Time};
+use jetlag_model::{ConnId, Duration, Message, SeqMap, Sid, Text, Time};
 use jetlag_trace::{Kind, Record, Trace};
 
 use crate::client::{Client, REQUESTS, RequestId};
@@ -83,7 +83,7 @@ enum Item {
     /// A worker's next action is due.
     Act { worker: usize, handling: u64 },
     /// A worker gives up a pull that nobody ended.
-    GiveUp { worker: usize, pull: Arc<str> },
+    GiveUp { worker: usize, pull: Text },
     /// A client publishes again.
     Publish { member: usize, series: Box<Series> },
 }
@@ -128,10 +128,10 @@ pub struct World<B> {
     trace: Trace,
     schedule: Schedule<Item>,
     members: Vec<Member>,
-    names: BTreeMap<Arc<str>, usize>,
+    names: BTreeMap<Text, usize>,
     connections: SeqMap<ConnId, usize>,
     workers: Vec<Worker>,
-    running_workers: BTreeMap<Arc<str>, usize>,
+    running_workers: BTreeMap<Text, usize>,
     next_conn: u64,
     answers: BTreeMap<(usize, RequestId), Message>,
     deliveries: Vec<Arc<Delivery>>,
@@ -364,7 +364,7 @@ impl<B: Backend> World<B> {
         let conn = ConnId(self.next_conn);
         self.next_conn += 1;
         self.observer = Some((conn, None));
-        let inbox: Arc<str> = format!("_INBOX.observer.{conn}").into();
+        let inbox: Text = format!("_INBOX.observer.{conn}").into();
         let request = Message::new(subject, b"").with_reply(inbox.clone());
         for input in [
             Input::Connect { conn, options: ConnectOptions::default() },

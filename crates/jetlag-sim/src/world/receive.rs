@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use jetlag_model::{AckToken, Message, Sid};
+use jetlag_model::{AckToken, Message, Sid, Text};
 use jetlag_trace::{Kind, Place, Record};
 
 use super::{Passage, World};
@@ -48,7 +48,7 @@ impl<B: Backend> World<B> {
     }
 
     /// A delivery came, recorded as `n`.
-    fn got(&mut self, member: usize, token: Arc<AckToken>, message: &Message, pull: Option<Arc<str>>, n: u64) -> Arc<Delivery> {
+    fn got(&mut self, member: usize, token: Arc<AckToken>, message: &Message, pull: Option<Text>, n: u64) -> Arc<Delivery> {
         let name = self.members[member].client.name().clone();
         let delivery = Arc::new(client::delivery(&name, self.backend.now(), token, message, pull, n));
         self.members[member].client.remember(delivery.clone());
@@ -95,6 +95,6 @@ fn confirmation(request: &Request, message: &Message) -> Option<Sent> {
         Request::Publish { .. } => serde_json::from_slice::<serde_json::Value>(&message.payload).ok(),
         Request::Ack { .. } | Request::Api { .. } => None,
     };
-    let refusal = refusal.and_then(|body| body.get("error")?.get("description")?.as_str().map(Arc::from));
+    let refusal = refusal.and_then(|body| body.get("error")?.get("description")?.as_str().map(Text::from));
     Some(refusal.map_or(Sent::Confirmed, Sent::Refused))
 }

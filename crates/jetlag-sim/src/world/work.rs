@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use jetlag_model::{AckKind, Duration, PullRequest};
+use jetlag_model::{AckKind, Duration, PullRequest, Text};
 use jetlag_trace::{Key, Kind, Place, Record};
 
 use super::{Item, Member, World, insert_bounded};
@@ -159,13 +159,13 @@ impl<B: Backend> World<B> {
     }
 
     /// A pull ended at once and with nothing, or could not be sent: the next one follows after a moment, so that time moves.
-    pub(super) fn pull_again_later(&mut self, worker: usize, pull: &Arc<str>) {
+    pub(super) fn pull_again_later(&mut self, worker: usize, pull: &Text) {
         let wait = retry_wait(self.workers[worker].options().expires.unwrap_or(Duration::ZERO));
         self.schedule(self.now() + wait, Rank::Worker, Item::GiveUp { worker, pull: pull.clone() });
     }
 
     /// A worker has waited long enough for a pull: it gives it up and goes on.
-    pub(super) fn give_up(&mut self, worker: usize, pull: &Arc<str>) -> Result<(), WorldError> {
+    pub(super) fn give_up(&mut self, worker: usize, pull: &Text) -> Result<(), WorldError> {
         if self.workers[worker].pull() != Some(pull) {
             return Ok(());
         }

@@ -1,8 +1,6 @@
 //! What a test waits for and asserts of a server that real clients talk to.
 
-use std::sync::Arc;
-
-use jetlag_model::{ConsumerInfo, ConsumerSeq, DeliveryCount, Payload, StreamSeq, Time};
+use jetlag_model::{ConsumerInfo, ConsumerSeq, DeliveryCount, Payload, StreamSeq, Text, Time};
 use jetlag_server::ServerError;
 use jetlag_trace::{Key, Kind, Record};
 
@@ -15,7 +13,7 @@ use crate::{Error, IntoDuration};
 #[non_exhaustive]
 pub struct Arrival {
     /// The name of the client's connection.
-    pub client: Arc<str>,
+    pub client: Text,
     /// When, on the server's clock.
     pub at: Time,
     /// The message's place in its stream.
@@ -25,7 +23,7 @@ pub struct Arrival {
     /// Which attempt at the message this is, from 1.
     pub delivery_count: DeliveryCount,
     /// The message's subject.
-    pub subject: Arc<str>,
+    pub subject: Text,
     /// Its payload.
     pub payload: Payload,
 }
