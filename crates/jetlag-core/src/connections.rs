@@ -20,7 +20,7 @@ struct Subscription {
     max: Option<u64>,
 }
 
-/// A subscription with wildcards.
+/// A subscription to anything but one valid literal subject.
 #[derive(Clone, Debug)]
 struct Wild {
     number: SubNumber,
@@ -32,8 +32,9 @@ struct Wild {
 impl Wild {
     fn new(number: SubNumber, filter: Text) -> Wild {
         let before = filter.split_inclusive('.').take_while(|token| !matches!(*token, "*." | "*" | ">" | ">."));
-        let literal = before.map(str::len).sum();
-        Wild { number, filter, literal }
+        let literal: usize = before.map(str::len).sum();
+        // One without wildcards is here because it is no valid subject: all of it is compared.
+        Wild { number, literal: if literal < filter.len() { literal } else { 0 }, filter }
     }
 
     fn hears(&self, subject: &str) -> bool {
