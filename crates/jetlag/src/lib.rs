@@ -50,7 +50,7 @@ pub use jetlag_metrics as metrics;
 pub use jetlag_model::{
     AckKind, AckPolicy, AckToken, ApiError, ConsumerConfig, ConsumerInfo, ConsumerSeq, DeliverPolicy, DeliveryCount, DiscardPolicy,
     Duration, DurationError, Headers, Message, Payload, PullRequest, ReplayPolicy, RetentionPolicy, SequenceInfo, ServerVersion,
-    StorageType, StreamConfig, StreamInfo, StreamSeq, StreamState, SubjectError, Time, VersionError, WallTime,
+    StorageType, StreamConfig, StreamInfo, StreamSeq, StreamState, SubjectError, Text, Time, VersionError, WallTime,
 };
 pub use jetlag_sim::{
     Action, Actor, ConnectionChange, Delivery, DeliveryRef, Handler, Plan, PubAck, Publication, Sending, Sent, Simulated, WorkerOptions,
