@@ -51,7 +51,8 @@ pub(super) const WRONG_RULES: &[WrongRule] = &[
         file: "consumer/ack.rs",
         right: "None => self.queue.push(seq),",
         wrong: "None => {
-                *self.redelivered.entry(seq).or_default() += 1;
+                let count = self.redelivered.get(seq).copied().unwrap_or(0);
+                self.redelivered.insert(seq, count + 1);
                 self.queue.push(seq)
             }",
         scenario: "acks/naks-come-back-in-the-order-of-naks.scn",
