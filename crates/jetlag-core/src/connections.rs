@@ -138,11 +138,15 @@ impl Connections {
         }
     }
 
+    /// The subscriptions that match a literal subject, in no order.
+    fn hearing(&self, subject: &str) -> impl Iterator<Item = SubNumber> {
+        let literal = self.literal.find(subject).into_iter().flatten().copied();
+        literal.chain(self.wild.iter().filter(move |wild| wild.hears(subject)).map(|wild| wild.number))
+    }
+
     /// The subscriptions that match a literal subject, in order.
     fn matching(&self, subject: &str) -> Vec<SubNumber> {
-        let literal = self.literal.find(subject).into_iter().flatten().copied();
-        let wild = self.wild.iter().filter(|wild| wild.hears(subject)).map(|wild| wild.number);
-        let mut numbers: Vec<_> = literal.chain(wild).collect();
+        let mut numbers: Vec<_> = self.hearing(subject).collect();
         numbers.sort_unstable();
         numbers
     }
@@ -181,25 +185,19 @@ impl Connections {
         self.literal.find(subject).is_some_and(|numbers| numbers.iter().any(|number| self.sub(*number).queue.as_deref() == wanted))
     }
 
-    /// The one subscription that hears a literal subject, if there is just one and it is in no queue group: most messages are for one.
-    fn only_listener(&self, subject: &str) -> Option<SubNumber> {
-        let wild = self.wild.iter().filter(|wild| wild.hears(subject)).map(|wild| &wild.number);
-        let mut all = self.literal.find(subject).into_iter().flatten().chain(wild);
-        let first = all.next()?;
-        (all.next().is_none() && self.sub(*first).queue.is_none()).then_some(*first)
-    }
-
-    /// Who gets a message of the server's own, where that is one plain subscription alone.
-    pub(crate) fn route_to_one(&mut self, subject: &str) -> Option<(ConnId, Sid)> {
-        self.only_listener(subject).map(|number| self.count(number))
-    }
-
     /// Chooses who gets a message on `subject`: every plain subscription, and one member of every queue group.
     pub(crate) fn route(&mut self, subject: &str, from: Option<ConnId>) -> Vec<(ConnId, Sid)> {
-        let matching = self.matching(subject);
-        if matching.is_empty() {
-            return Vec::new();
+        let mut hearing = self.hearing(subject);
+        match (hearing.next(), hearing.next()) {
+            (None, _) => return Vec::new(),
+            // Most messages of the server's own are for one.
+            (Some(only), None) if from.is_none() && self.sub(only).queue.is_none() => {
+                drop(hearing);
+                return vec![self.count(only)];
+            }
+            _ => drop(hearing),
         }
+        let matching = self.matching(subject);
         let silent = from.filter(|conn| self.open.get(*conn).is_some_and(|options| !options.echo));
         let mut chosen = Vec::with_capacity(matching.len());
         let mut groups: BTreeMap<Text, Vec<SubNumber>> = BTreeMap::new();

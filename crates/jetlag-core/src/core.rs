@@ -411,12 +411,6 @@ impl Core {
 
     /// Hands a message to whoever listens on a subject, and says whether anybody does; `from` is the client that published it, if one did.
     fn fan_out(&mut self, subject: &str, from: Option<ConnId>, message: Message) -> bool {
-        if from.is_none()
-            && let Some(to) = self.connections.route_to_one(subject)
-        {
-            self.hand_out(to, message);
-            return true;
-        }
         let to = self.connections.route(subject, from);
         let Some((last, others)) = to.split_last() else { return false };
         for to in others {

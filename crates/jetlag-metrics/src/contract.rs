@@ -1,11 +1,11 @@
 //! The contract: which metrics there are, of which type, with which labels, and how many series each may have. A file in TOML; the shipped
 //! one is `contract.toml` of this crate.
 
-use jetlag_model::Text;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::LazyLock;
 
+use jetlag_model::Text;
 use serde::Deserialize;
 
 use crate::{Series, Snapshot};

@@ -1,8 +1,8 @@
 //! What records say of the server, its links and its clients: the `jetlag_...` counters, and the gauges that infos tell.
 
-use jetlag_model::Text;
 use std::collections::{BTreeMap, BTreeSet};
 
+use jetlag_model::Text;
 use jetlag_trace::{Key, Kind, Labels, Record};
 
 use crate::counters::Counters;

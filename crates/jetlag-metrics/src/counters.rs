@@ -1,8 +1,9 @@
 //! Counters by family and label values, found again fast: records of a kind mostly count what the last one of that kind did. What is counted is
 //! not known here.
 
-use jetlag_model::Text;
 use std::collections::BTreeMap;
+
+use jetlag_model::Text;
 
 use crate::counted::Family;
 

@@ -1,9 +1,9 @@
 //! Series and their values at one moment, and what changed between two.
 
-use jetlag_model::Text;
 use std::collections::BTreeMap;
 use std::fmt;
 
+use jetlag_model::Text;
 use jetlag_trace::Labels;
 
 /// One series: a metric with values for its labels.

@@ -1,9 +1,9 @@
 //! Prometheus text of snapshots. The order is fixed: metrics by name, then whose they are, then labels.
 
-use jetlag_model::Text;
 use std::collections::BTreeSet;
 use std::fmt;
 
+use jetlag_model::Text;
 use jetlag_trace::Labels;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::text::encode;

@@ -1,12 +1,11 @@
 //! Acknowledgements: the ack reply subject and the payloads published to it. Rules of `server/consumer.go` (2.15) `ackReplyInfo`,
 //! `processAck`, `processNak`.
 
-use crate::Text;
 use std::fmt;
 
 use serde::Deserialize;
 
-use crate::{ConsumerSeq, DeliveryCount, Duration, StreamSeq, WallTime};
+use crate::{ConsumerSeq, DeliveryCount, Duration, StreamSeq, Text, WallTime};
 
 /// What an ack reply subject says: `$JS.ACK.<stream>.<consumer>.<count>.<stream seq>.<consumer seq>.<timestamp>.<num pending>`.
 ///

@@ -1,11 +1,10 @@
 //! A message as it crosses a connection.
 
-use crate::Text;
 use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
-use crate::{AckToken, Headers};
+use crate::{AckToken, Headers, Text};
 
 /// A payload. Cheap to clone.
 pub type Payload = Arc<[u8]>;

@@ -1,9 +1,10 @@
 //! Subjects and filters: validity, matching, subsets, overlap. Rules of `server/sublist.go` (2.15).
 
-use crate::Text;
 use std::borrow::Borrow;
 use std::fmt;
 use std::ops::Deref;
+
+use crate::Text;
 
 /// A valid subject, with or without wildcards. Cheap to clone.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]

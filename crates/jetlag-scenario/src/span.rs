@@ -1,8 +1,9 @@
 //! Where in the text a value stood, and names that remember it.
 
-use jetlag_model::Text;
 use std::fmt;
 use std::ops::{Deref, Range};
+
+use jetlag_model::Text;
 
 /// A range of bytes in the scenario's text.
 ///

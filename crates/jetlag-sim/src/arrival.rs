@@ -15,20 +15,6 @@ use crate::client::{PIN, Request};
 pub fn arrival(at: Time, client: &Text, received: &Received, message: &Message) -> Option<Record> {
     let record = |kind| Record::new(at, Place::client(client.clone()), kind);
     Some(match received {
-        Received::Delivery { token, pull: Some(pull) } if message.headers.is_none() => {
-            let fields = [
-                (Key::Stream, (&token.stream).into()),
-                (Key::Consumer, (&token.consumer).into()),
-                (Key::Subject, shown(&message.subject).into()),
-                (Key::Payload, (&message.payload).into()),
-                (Key::StreamSeq, token.stream_seq.into()),
-                (Key::ConsumerSeq, token.consumer_seq.into()),
-                (Key::DeliveryCount, token.delivery_count.into()),
-                (Key::NumPending, token.num_pending.into()),
-                (Key::Pull, pull.into()),
-            ];
-            Record::of(at, Place::client(client.clone()), Kind::Got, fields)
-        }
         Received::Delivery { token, pull } => {
             let named = record(Kind::Got).with(Key::Stream, &token.stream).with(Key::Consumer, &token.consumer);
             let got = with_message(named, message)

@@ -214,11 +214,8 @@ impl Description {
     /// The record of a pub ack that reached its client, if this is one for what was stored.
     pub(crate) fn stored_record(&self, at: Time) -> Option<Record> {
         let (stream, seq, duplicate) = (self.stream.as_ref()?, self.stream_seq?, self.stored?);
-        let place = Place::client(self.client.clone());
-        if !duplicate {
-            return Some(Record::of(at, place, Kind::Stored, [(Key::Stream, stream.into()), (Key::StreamSeq, seq.into())]));
-        }
-        Some(stored_record(Record::new(at, place, Kind::Stored), Some(stream.clone()), duplicate, seq))
+        let record = Record::new(at, Place::client(self.client.clone()), Kind::Stored);
+        Some(stored_record(record, Some(stream.clone()), duplicate, seq))
     }
 
     /// As fault rules look at it.

@@ -1,11 +1,10 @@
 //! What a program under test says of its own metrics, as a record: it counts something, or sets a gauge. What the numbers add up to is
 //! not kept here.
 
-use jetlag_model::Text;
 use std::collections::BTreeMap;
 use std::fmt;
 
-use jetlag_model::Time;
+use jetlag_model::{Text, Time};
 
 use crate::{Key, Kind, Place, Record};
 

@@ -3,9 +3,9 @@
 //! Exempt are messages of which another client, or nobody, got an earlier attempt; messages that a fault delivered twice; and workers that
 //! died and so forgot.
 
-use jetlag_model::Text;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+use jetlag_model::Text;
 use jetlag_trace::{Key, Kind, Record};
 
 use super::{About, Configs, ConsumerKey, Finding, Judge, show};

@@ -1,10 +1,10 @@
 //! Which consumer and which message a record is about, and what is kept by consumer. Nothing is judged here.
 
-use jetlag_model::Text;
 use std::cmp::Ordering;
 use std::fmt;
 use std::sync::Arc;
 
+use jetlag_model::Text;
 use jetlag_trace::{Key, Kind, Record};
 
 /// A consumer: its stream's name and its own. There is one a consumer, so that comparing two of them mostly ends with their places in memory.
