@@ -464,17 +464,22 @@ rules! {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Rules {
     version: ServerVersion,
-    flipped: Option<Rule>,
+    /// One bit a rule: they are asked for with every message.
+    held: u128,
 }
+
+const _: () = assert!(TABLE.len() <= u128::BITS as usize, "every rule needs a bit");
 
 impl Rules {
     pub(crate) fn new(version: ServerVersion, flipped: Option<Rule>) -> Rules {
-        Rules { version, flipped }
+        let holds = |rule: &VersionRule| rule.holds(version) != (flipped == Some(rule.rule));
+        let held = TABLE.iter().filter(|rule| holds(rule)).fold(0, |held, rule| held | 1 << (rule.rule as u128));
+        Rules { version, held }
     }
 
     /// Whether this version behaves so.
     pub(crate) fn has(self, rule: Rule) -> bool {
-        TABLE[rule as usize].holds(self.version) != (self.flipped == Some(rule))
+        self.held >> (rule as u128) & 1 == 1
     }
 
     /// The version as text, for metadata.

@@ -30,6 +30,10 @@ impl Rule {
     /// slowness needs a delivery, and a partition needs its direction. Who means an attempt to connect says so; what a partition makes of one is
     /// [`Rules::connects`](crate::Rules::connects) to say.
     pub fn is_about(&self, crossing: &Crossing<'_>) -> bool {
+        // Most rules name a kind, and most crossings are of another.
+        if self.matcher.kind.is_some_and(|kind| kind != crossing.kind) {
+            return false;
+        }
         let possible = match &self.effect {
             Effect::ReplyLost => crossing.answered && crossing.kind.reply().is_some(),
             Effect::Error(_) => crossing.direction() == Direction::Up,

@@ -234,15 +234,15 @@ impl Rules {
     pub fn evaluate(&mut self, now: Time, crossing: &Crossing<'_>) -> Verdict {
         let mut verdict = Verdict::default();
         for index in 0..self.entries.len() {
-            let entry = &self.entries[index];
+            let entry = &mut self.entries[index];
             if entry.cleared || !entry.rule.may_mean(crossing.kind) {
                 continue;
             }
+            entry.report.evaluated += 1;
             if entry.rule.is_about(crossing) {
-                let base = self.base(entry);
+                let base = self.base(&self.entries[index]);
                 self.entries[index].evaluate(self.seed, (now, self.crossings), base, crossing, &mut verdict);
             }
-            self.entries[index].report.evaluated += 1;
         }
         self.crossings += 1;
         verdict.settle();

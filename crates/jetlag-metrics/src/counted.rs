@@ -88,6 +88,10 @@ mod cause {
 const UNDELIVERED: &str = "undelivered";
 const FORGOTTEN: &str = "forgotten";
 
+/// What the label `duplicate` says.
+const YES: Text = Text::new_static("yes");
+const NO: Text = Text::new_static("no");
+
 /// A stream, a consumer of it, and a message.
 type Message = (Text, Text, u64);
 
@@ -106,25 +110,25 @@ impl Counted {
     /// Takes note of a record.
     pub(crate) fn add(&mut self, record: &Record) {
         let fields = &record.fields;
-        let text = |key| fields.text(key).map(|text| &**text);
+        let text = |key| fields.text(key);
         let (mut stream, mut consumer) = (None, None);
         for (key, value) in fields.iter().take_while(|(key, _)| *key <= Key::Consumer) {
             match key {
-                Key::Stream => stream = value.text().map(|text| &**text),
-                Key::Consumer => consumer = value.text().map(|text| &**text),
+                Key::Stream => stream = value.text(),
+                Key::Consumer => consumer = value.text(),
                 _ => {}
             }
         }
-        let actor = record.place.actor().map(|actor| &**actor);
+        let actor = record.place.actor();
         match record.kind {
             Kind::MsgStored => self.count(STORED, [stream, None, None]),
             Kind::MsgRemoved => self.count(REMOVED, [stream, text(Key::Reason), None]),
             Kind::Stored => {
-                let duplicate = if fields.flag(Key::Duplicate) { "yes" } else { "no" };
-                self.count(PUB_ACKS, [stream, Some(duplicate), None]);
+                let duplicate = if fields.flag(Key::Duplicate) { YES } else { NO };
+                self.count(PUB_ACKS, [stream, Some(&duplicate), None]);
             }
             Kind::Refused => {
-                let [code, err_code] = [Key::Code, Key::ErrCode].map(|key| fields.uint(key).unwrap_or(0).to_string());
+                let [code, err_code] = [Key::Code, Key::ErrCode].map(|key| number(fields.uint(key)));
                 self.count(REFUSED, [Some(&code), Some(&err_code), None]);
             }
             Kind::Delivered => {
@@ -152,12 +156,12 @@ impl Counted {
             Kind::AckIgnored => self.count(ACKS_IGNORED, [stream, consumer, None]),
             Kind::Got => self.count(GOT, [actor, stream, consumer]),
             Kind::Status => {
-                let code = fields.uint(Key::Code).unwrap_or(0).to_string();
+                let code = number(fields.uint(Key::Code));
                 self.count(STATUSES, [actor, Some(&code), None]);
             }
             Kind::Advisory => self.count(ADVISORIES, [actor, text(Key::Advisory), None]),
             Kind::Confirmed => self.count(CONFIRMED, [actor, stream, consumer]),
-            Kind::RuleHit => self.count(FAULT_HITS, [record.rule.as_deref(), text(Key::Crossing), None]),
+            Kind::RuleHit => self.count(FAULT_HITS, [record.rule.as_ref(), text(Key::Crossing), None]),
             Kind::Lost => self.count(LOST, [actor, text(Key::Crossing), None]),
             Kind::Delayed => self.count(DELAYED, [actor, text(Key::Crossing), None]),
             Kind::Duplicated => self.count(DUPLICATED, [actor, text(Key::Crossing), None]),
@@ -193,11 +197,11 @@ impl Counted {
         snapshot
     }
 
-    fn count(&mut self, family: Family, values: [Option<&str>; 3]) {
+    fn count(&mut self, family: Family, values: [Option<&Text>; 3]) {
         self.counters.count(family, values);
     }
 
-    fn delivered(&mut self, record: &Record, stream: Option<&str>, consumer: Option<&str>) {
+    fn delivered(&mut self, record: &Record, stream: Option<&Text>, consumer: Option<&Text>) {
         let count = record.fields.uint(Key::DeliveryCount);
         if count == Some(1) && self.causes.is_empty() && self.delivered_since_restart.is_none() {
             return;
@@ -207,7 +211,7 @@ impl Counted {
         // A delivery that met nobody is not counted by the server, so the next one has its number.
         if count.is_some_and(|count| count > 1) {
             let cause = told.unwrap_or(if self.is_left_from_restart(&message) { cause::RESTART } else { cause::OTHER });
-            self.count(REDELIVERY, [stream, consumer, Some(cause)]);
+            self.count(REDELIVERY, [stream, consumer, Some(&Text::new_static(cause))]);
         }
         if let Some(delivered) = &mut self.delivered_since_restart {
             delivered.insert(message);
@@ -231,7 +235,7 @@ impl Counted {
     }
 
     /// A message is done with.
-    fn settled(&mut self, family: Family, record: &Record, stream: Option<&str>, consumer: Option<&str>) {
+    fn settled(&mut self, family: Family, record: &Record, stream: Option<&Text>, consumer: Option<&Text>) {
         self.count(family, [stream, consumer, None]);
         if self.causes.is_empty() && self.delivered_since_restart.is_none() {
             return;
@@ -241,8 +245,8 @@ impl Counted {
         }
     }
 
-    fn tell(&mut self, record: &Record, gauges: &[(&str, Key)], labels: [(&str, Option<&str>); 2]) {
-        let labels: Labels = labels.into_iter().filter_map(|(name, value)| Some((name, value?))).collect();
+    fn tell(&mut self, record: &Record, gauges: &[(&str, Key)], labels: [(&str, Option<&Text>); 2]) {
+        let labels: Labels = labels.into_iter().filter_map(|(name, value)| Some((name, value?.as_str()))).collect();
         for (name, key) in gauges {
             if let Some(value) = record.fields.uint(*key) {
                 *self.gauges.entry(Series::new(*name, labels.clone())) = value as f64;
@@ -251,7 +255,8 @@ impl Counted {
     }
 
     /// A consumer, or a stream with all its consumers, is gone, and with it what is known of it.
-    fn forget(&mut self, stream: Option<&str>, consumer: Option<&str>) {
+    fn forget(&mut self, stream: Option<&Text>, consumer: Option<&Text>) {
+        let (stream, consumer) = (stream.map(Text::as_str), consumer.map(Text::as_str));
         let is_gone = |of: Option<&str>, its: Option<&str>| of == stream && (consumer.is_none() || its == consumer);
         self.gauges.retain(|series| !is_gone(series.labels.value("stream"), series.labels.value("consumer")));
         let of_message = |(of, its, _): &Message| is_gone(Some(of), Some(its));
@@ -260,6 +265,11 @@ impl Counted {
             delivered.retain(|message| !of_message(message));
         }
     }
+}
+
+/// A number as a label says it.
+fn number(number: Option<u64>) -> Text {
+    number.unwrap_or(0).to_string().into()
 }
 
 fn message(record: &Record) -> Option<Message> {

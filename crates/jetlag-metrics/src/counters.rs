@@ -17,8 +17,8 @@ struct Counter {
 }
 
 impl Counter {
-    fn has(&self, values: &[Option<&str>; 3]) -> bool {
-        let same = |place: usize| self.values[place].as_deref() == values[place];
+    fn has(&self, values: [Option<&Text>; 3]) -> bool {
+        let same = |place: usize| self.values[place].as_ref() == values[place];
         same(0) && same(1) && same(2)
     }
 }
@@ -34,14 +34,14 @@ pub(crate) struct Counters {
 
 impl Counters {
     /// Counts one more.
-    pub(crate) fn count(&mut self, family: Family, values: [Option<&str>; 3]) {
+    pub(crate) fn count(&mut self, family: Family, values: [Option<&Text>; 3]) {
         if let Some(Some(last)) = self.last.get(family.place)
-            && self.counters[*last].has(&values)
+            && self.counters[*last].has(values)
         {
             self.counters[*last].count += 1;
             return;
         }
-        let values = values.map(|value| value.map(Text::from));
+        let values = values.map(Option::<&Text>::cloned);
         let place = *self.places.entry((family, values.clone())).or_insert_with(|| {
             self.counters.push(Counter { values, count: 0 });
             self.counters.len() - 1

@@ -16,12 +16,17 @@ pub fn arrival(at: Time, client: &Text, received: &Received, message: &Message) 
     let record = |kind| Record::new(at, Place::client(client.clone()), kind);
     Some(match received {
         Received::Delivery { token, pull } => {
-            let named = record(Kind::Got).with(Key::Stream, &token.stream).with(Key::Consumer, &token.consumer);
-            let got = with_message(named, message)
-                .with(Key::StreamSeq, token.stream_seq)
-                .with(Key::ConsumerSeq, token.consumer_seq)
-                .with(Key::DeliveryCount, token.delivery_count)
-                .with(Key::NumPending, token.num_pending);
+            let fields = [
+                (Key::Stream, (&token.stream).into()),
+                (Key::Consumer, (&token.consumer).into()),
+                (Key::Subject, shown(&message.subject).into()),
+                (Key::Payload, (&message.payload).into()),
+                (Key::StreamSeq, token.stream_seq.into()),
+                (Key::ConsumerSeq, token.consumer_seq.into()),
+                (Key::DeliveryCount, token.delivery_count.into()),
+                (Key::NumPending, token.num_pending.into()),
+            ];
+            let got = with_headers(Record::of(at, Place::client(client.clone()), Kind::Got, fields), message);
             match pull {
                 Some(pull) => got.with(Key::Pull, pull),
                 None => got,
@@ -42,7 +47,8 @@ pub fn arrival(at: Time, client: &Text, received: &Received, message: &Message) 
         }
         Received::Advisory => advisory(record(Kind::Advisory), message),
         Received::Message => {
-            let message_record = with_message(record(Kind::Message), message);
+            let named = record(Kind::Message).with(Key::Subject, shown(&message.subject)).with(Key::Payload, &message.payload);
+            let message_record = with_headers(named, message);
             match &message.reply {
                 Some(reply) => message_record.with(Key::Reply, shown(reply)),
                 None => message_record,
@@ -78,9 +84,8 @@ pub fn with_error(mut record: Record, error: &Json) -> Record {
     record.with(Key::Description, error.get("description").and_then(Json::as_str).unwrap_or_default())
 }
 
-/// Subject, payload and headers.
-fn with_message(record: Record, message: &Message) -> Record {
-    let record = record.with(Key::Subject, shown(&message.subject)).with(Key::Payload, &message.payload);
+/// The headers of a message, if it has any.
+fn with_headers(record: Record, message: &Message) -> Record {
     match &message.headers {
         // The id of a pinned client is drawn anew in each run.
         Some(headers) if headers.get(PIN).is_some() => {

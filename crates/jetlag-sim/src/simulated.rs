@@ -69,10 +69,10 @@ impl Simulated {
 
     /// What the server has said and nobody has taken yet.
     pub fn poll_output(&mut self) -> Option<Output> {
-        self.last_words.pop_front().or_else(|| match &mut self.life {
-            Life::Up(core) => core.poll_output(),
-            Life::Down(_) => None,
-        })
+        match &mut self.life {
+            Life::Up(core) if self.last_words.is_empty() => core.poll_output(),
+            _ => self.last_words.pop_front(),
+        }
     }
 
     /// When the server does something by itself next.

@@ -22,7 +22,7 @@ use std::fmt;
 use xxhash_rust::xxh3::Xxh3;
 
 use crate::names::PADDED;
-use crate::{Direction, Place, Record, SCHEMA, Value};
+use crate::{Direction, Key, Place, Record, SCHEMA, Value};
 
 /// What identifies a trace: equal traces have equal digests, and a single changed byte or nanosecond changes it. Shown as 32 hex
 /// digits.
@@ -82,7 +82,10 @@ impl Hasher {
         pen.name(record.kind.padded());
         match record.cause {
             None => pen.fixed(&[0]),
-            Some(cause) => pen.tagged(1, cause.to_le_bytes()),
+            Some(cause) => {
+                pen.fixed(&[1]);
+                pen.fixed(&cause.to_le_bytes());
+            }
         }
         match &record.rule {
             None => pen.fixed(&[0]),
@@ -94,9 +97,7 @@ impl Hasher {
         // There are fewer than 256 keys, and a record holds each at most once.
         pen.fixed(&[record.fields.len() as u8]);
         for (key, value) in record.fields.iter() {
-            pen.make_room();
-            pen.name(key.padded());
-            pen.value(value);
+            pen.field(key, value);
         }
         self.waiting = pen.at;
     }
@@ -117,32 +118,27 @@ struct Pen<'a> {
 
 impl Pen<'_> {
     #[inline]
-    fn value(&mut self, value: &Value) {
-        match value {
-            Value::Uint(value) => self.tagged(0, value.to_le_bytes()),
-            Value::Int(value) => self.tagged(1, value.to_le_bytes()),
-            Value::Flag(value) => self.fixed(&[2, u8::from(*value)]),
-            Value::Text(value) => {
-                self.fixed(&[3]);
-                self.text32(value.as_bytes());
-            }
-            Value::Bytes(value) => {
-                self.fixed(&[4]);
-                self.text32(value);
-            }
-            Value::Duration(value) => self.tagged(5, value.as_nanos().to_le_bytes()),
+    fn field(&mut self, key: Key, value: &Value) {
+        self.make_room();
+        let room: &mut [u8; FREE] = self.room[self.at..].first_chunk_mut().expect("there is room");
+        let name = key.padded();
+        put(room, 0, *name);
+        // The mask takes nothing away: it tells the compiler that what follows is within the room.
+        let at = 1 + usize::from(name[0] & 31);
+        let (tag, text) = match value {
+            Value::Uint(value) => return self.at += tagged(room, at, 0, value.to_le_bytes()),
+            Value::Int(value) => return self.at += tagged(room, at, 1, value.to_le_bytes()),
+            Value::Flag(value) => return self.at += tagged(room, at, 2, [u8::from(*value)]),
+            Value::Duration(value) => return self.at += tagged(room, at, 5, value.as_nanos().to_le_bytes()),
             Value::Pair(first, second) => {
-                self.tagged(6, first.to_le_bytes());
-                self.fixed(&second.to_le_bytes());
+                put(room, at + 9, second.to_le_bytes());
+                return self.at += tagged(room, at, 6, first.to_le_bytes()) + 8;
             }
-        }
-    }
-
-    /// A number behind the byte that says what it is.
-    #[inline]
-    fn tagged(&mut self, tag: u8, number: [u8; 8]) {
-        self.fixed(&[tag]);
-        self.fixed(&number);
+            Value::Text(value) => (3, value.as_bytes()),
+            Value::Bytes(value) => (4, &**value),
+        };
+        self.at += tagged(room, at, tag, (text.len() as u32).to_le_bytes());
+        self.bytes(text);
     }
 
     /// A name with its length before it.
@@ -187,6 +183,20 @@ impl Pen<'_> {
     }
 }
 
+/// Puts bytes at a place of some room.
+#[inline]
+fn put<const N: usize>(room: &mut [u8; FREE], at: usize, bytes: [u8; N]) {
+    *room[at..].first_chunk_mut().expect("there is room") = bytes;
+}
+
+/// The same behind the byte that says what they are. Says where they end.
+#[inline]
+fn tagged<const N: usize>(room: &mut [u8; FREE], at: usize, tag: u8, bytes: [u8; N]) -> usize {
+    room[at] = tag;
+    put(room, at + 1, bytes);
+    at + 1 + N
+}
+
 /// Hashes what waits, which is up to `waiting`, and puts `bytes` in its place. Says how much waits now.
 #[cold]
 fn overflow(state: &mut Xxh3, room: &mut [u8; ROOM], waiting: usize, bytes: &[u8]) -> usize {
@@ -206,7 +216,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::{Key, Kind, Trace};
+    use crate::{Kind, Trace};
 
     /// A record that uses every part of the table and every type of value.
     fn everything() -> Record {

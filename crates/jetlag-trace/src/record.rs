@@ -23,8 +23,8 @@ pub struct Record {
     pub fields: Fields,
 }
 
-/// As many fields as most records have; a power of two, for which an allocator has a place at hand.
-const ROOM: usize = 8;
+/// As many fields as nearly all records have.
+const ROOM: usize = 10;
 
 impl Record {
     /// A record without cause, rule and fields.
@@ -39,8 +39,8 @@ impl Record {
     #[inline]
     pub fn of<const N: usize>(at: Time, place: Place, kind: Kind, fields: [(Key, Value); N]) -> Record {
         debug_assert!(fields.is_sorted_by(|(a, _), (b, _)| a < b), "the fields of a record stand in the order of their keys: {fields:?}");
-        // Room for a power of two: an allocator has a place of that size at hand.
-        let mut all = Vec::with_capacity(N.next_power_of_two());
+        // Some get one more, or two.
+        let mut all = Vec::with_capacity(N + 2);
         all.extend(fields);
         Record { n: 0, at, place, kind, cause: None, rule: None, fields: Fields(all) }
     }

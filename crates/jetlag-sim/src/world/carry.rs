@@ -25,8 +25,9 @@ impl<B: Backend> World<B> {
                     let Some(conn) = self.members[member].conn() else { continue };
                     let name = self.members[member].client.name();
                     if self.rules.partitioned(self.backend.now(), name, Direction::Up).is_none() {
-                        let passage = Box::new(Passage { about: None, cause: self.cause, slow: Duration::ZERO, then: Vec::new() });
-                        self.schedule(self.backend.now(), Rank::Arrival, Item::Up { member, conn, frame, passage });
+                        let what = (conn, frame);
+                        let passage = Passage { member, what, about: None, cause: self.cause, slow: Duration::ZERO, then: Vec::new() };
+                        self.schedule(self.backend.now(), Rank::Arrival, Item::Up(Box::new(passage)));
                     }
                 }
             }
@@ -68,8 +69,9 @@ impl<B: Backend> World<B> {
         }
         let (due, copies, cause) = (now + verdict.delay(), verdict.copies(), self.cause);
         let mut pass = |message, about, then| {
-            let passage = Box::new(Passage { about: Some(about), cause, slow: Duration::ZERO, then });
-            self.schedule(due, Rank::Arrival, Item::Up { member, conn, frame: Frame::Publish(message), passage });
+            let what = (conn, Frame::Publish(message));
+            let passage = Passage { member, what, about: Some(about), cause, slow: Duration::ZERO, then };
+            self.schedule(due, Rank::Arrival, Item::Up(Box::new(passage)));
         };
         (0..copies).for_each(|_| pass(message.clone(), about.clone(), Vec::new()));
         pass(message, about, verdict.actions);
@@ -104,8 +106,8 @@ impl<B: Backend> World<B> {
         }
         let (due, copies, slow) = (now + verdict.delay(), verdict.copies(), verdict.slowness());
         let mut pass = |message, about, then| {
-            let passage = Box::new(Passage { about: Some(about), cause, slow, then });
-            self.schedule(due, Rank::Arrival, Item::Down { member, sid, message, passage });
+            let passage = Passage { member, what: (sid, message), about: Some(about), cause, slow, then };
+            self.schedule(due, Rank::Arrival, Item::Down(Box::new(passage)));
         };
         (0..copies).for_each(|_| pass(message.clone(), about.clone(), Vec::new()));
         pass(message, about, verdict.actions);
@@ -140,12 +142,20 @@ impl<B: Backend> World<B> {
     /// What was under way on a client's connection is lost with it.
     pub(super) fn lose_traffic(&mut self, member: usize, by: Option<&RuleId>) {
         let now = self.backend.now();
-        let of = |item: &Item| matches!(item, Item::Up { member: m, .. } | Item::Down { member: m, .. } if *m == member);
+        let of = |item: &Item| match item {
+            Item::Up(passage) => passage.member == member,
+            Item::Down(passage) => passage.member == member,
+            _ => false,
+        };
         for item in self.schedule.extract(of) {
-            let (Item::Up { passage, .. } | Item::Down { passage, .. }) = item else { continue };
-            let Some(about) = passage.about else { continue };
+            let (about, cause) = match item {
+                Item::Up(passage) => (passage.about, passage.cause),
+                Item::Down(passage) => (passage.about, passage.cause),
+                _ => continue,
+            };
+            let Some(about) = about else { continue };
             let mut lost = about.record(now, Kind::Lost);
-            lost.cause = passage.cause;
+            lost.cause = cause;
             lost.rule = by.cloned();
             self.push(lost);
         }
@@ -156,14 +166,13 @@ impl<B: Backend> World<B> {
         self.drain()?;
         loop {
             let now = self.backend.now();
-            let due = self.schedule.extract_due(now, |item| matches!(item, Item::Down { .. }));
+            let due = self.schedule.extract_due(now, |item| matches!(item, Item::Down(_)));
             if due.is_empty() {
                 return Ok(());
             }
             for item in due {
-                if let Item::Down { member, sid, message, passage } = item {
-                    self.set_cause(passage.cause);
-                    self.arrive(member, sid, &message, *passage)?;
+                if let Item::Down(passage) = item {
+                    self.arrive(passage)?;
                 }
             }
         }

@@ -72,10 +72,10 @@ impl Member {
 
 /// Something that the world has due.
 enum Item {
-    /// A frame reaches the server.
-    Up { member: usize, conn: ConnId, frame: Frame, passage: Box<Passage> },
-    /// A message reaches a client.
-    Down { member: usize, sid: Sid, message: Message, passage: Box<Passage> },
+    /// A frame on a connection reaches the server.
+    Up(Box<Passage<(ConnId, Frame)>>),
+    /// A message for a subscription reaches a client.
+    Down(Box<Passage<(Sid, Message)>>),
     /// The server starts again.
     ServerUp,
     /// A client tries to connect.
@@ -101,9 +101,11 @@ struct Series {
     cause: Option<u64>,
 }
 
-/// What goes with something that crosses a link.
-struct Passage {
-    /// What crosses it; nothing that rules know of if it is a subscription.
+/// Something that crosses a client's link.
+struct Passage<T> {
+    member: usize,
+    what: T,
+    /// What rules know of it: nothing if it is a subscription.
     about: Option<Description>,
     cause: Option<u64>,
     /// How much longer than planned a worker takes for it.
@@ -426,15 +428,13 @@ impl<B: Backend> World<B> {
     fn next_item(&mut self) -> Result<(), WorldError> {
         let Some(item) = self.schedule.pop() else { return Ok(()) };
         match item {
-            Item::Up { member, conn, frame, passage } => {
-                self.set_cause(passage.cause);
+            Item::Up(passage) => {
+                let Passage { member, what: (conn, frame), cause, then, .. } = *passage;
+                self.set_cause(cause);
                 self.backend.input(frame.into_input(conn))?;
-                self.act_once_answered(member, passage.then)
+                self.act_once_answered(member, then)
             }
-            Item::Down { member, sid, message, passage } => {
-                self.set_cause(passage.cause);
-                self.arrive(member, sid, &message, *passage)
-            }
+            Item::Down(passage) => self.arrive(passage),
             Item::ServerUp => {
                 self.set_cause(None);
                 self.server_up()

@@ -12,8 +12,10 @@ use crate::{Backend, Delivery, Received, Sent, WorldError, client};
 
 impl<B: Backend> World<B> {
     /// A message reaches a client.
-    pub(super) fn arrive(&mut self, member: usize, sid: Sid, message: &Message, passage: Passage) -> Result<(), WorldError> {
-        let (received, frames) = self.members[member].client.receive(sid, message);
+    pub(super) fn arrive(&mut self, passage: Box<Passage<(Sid, Message)>>) -> Result<(), WorldError> {
+        self.set_cause(passage.cause);
+        let (member, (sid, message)) = (passage.member, &passage.what);
+        let (received, frames) = self.members[member].client.receive(*sid, message);
         let mut touched = None;
         // Of the statuses that end a pull, only the expiry says that the next one may do better at once.
         let refused = matches!(received, Received::Status { code, .. } if code != 100 && code != 408);
@@ -27,13 +29,13 @@ impl<B: Backend> World<B> {
         let n = record.map(|record| self.push_as_cause(record));
         match received {
             Received::Delivery { token, pull } => {
-                touched = self.members[member].pulls.get(sid).copied();
+                touched = self.members[member].pulls.get(*sid).copied();
                 let delivery = self.got(member, token, message, pull, n.unwrap_or_default());
                 if let Some(worker) = touched {
                     self.workers[worker].take(delivery, passage.slow);
                 }
             }
-            Received::Status { .. } => touched = self.members[member].pulls.get(sid).copied(),
+            Received::Status { .. } => touched = self.members[member].pulls.get(*sid).copied(),
             Received::Answer { id, request } => self.answer(member, id, &request, message),
             Received::Advisory | Received::Message | Received::Stray => {}
         }
