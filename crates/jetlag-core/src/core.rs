@@ -375,7 +375,7 @@ impl Core {
     }
 
     fn acknowledge(&mut self, now: Now, message: &Message) -> bool {
-        let Some(token) = message.subject.ack_token() else { return false };
+        let Some(token) = message.subject.token() else { return false };
         let kind = AckKind::parse(&message.payload);
         let reply = message.reply.as_ref().map(Address::shared);
         self.with_consumer(now, &token.stream, &token.consumer, |consumer, log, cx| {

@@ -38,6 +38,14 @@ impl Address {
     }
 
     /// The token, if this is an ack reply subject in either form.
+    pub fn token(&self) -> Option<Cow<'_, AckToken>> {
+        match self {
+            Address::Subject(text) => AckToken::parse(text).map(Cow::Owned),
+            Address::Ack(token) => Some(Cow::Borrowed(token)),
+        }
+    }
+
+    /// The same, to keep.
     pub fn ack_token(&self) -> Option<Arc<AckToken>> {
         match self {
             Address::Subject(text) => AckToken::parse(text).map(Arc::new),

@@ -210,7 +210,7 @@ impl Namespace {
         self.set_cause(None);
         let peer = Observed::new(name.clone());
         let about = Description::connect(&peer);
-        let verdict = if self.has_rules { self.rules.evaluate(now, &about.crossing(&[])) } else { Verdict::default() };
+        let verdict = if self.has_rules { self.rules.evaluate(now, &about.crossing(None)) } else { Verdict::default() };
         self.record_hits(&about, &verdict);
         let (answer, kind, rule) = match &verdict.fate {
             Fate::Pass => (Admission::In, Kind::Connected, None),
@@ -314,7 +314,7 @@ impl Namespace {
         if !self.has_rules {
             return self.input(Input::Publish { conn, message });
         }
-        let verdict = self.rules.evaluate(now, &about.crossing(&message.payload));
+        let verdict = self.rules.evaluate(now, &about.crossing(Some(&message)));
         self.record_hits(&about, &verdict);
         if let Fate::Drop(rule) | Fate::Error(rule, _) = &verdict.fate {
             self.push(about.record(now, Kind::Lost).by_rule(rule.clone()));
@@ -352,7 +352,7 @@ impl Namespace {
         let received = link.peer.classify(sid, &message);
         let about = Description::down(&link.peer, &received, &message);
         let cause = self.server_cause.or(self.cause);
-        let mut verdict = if self.has_rules { self.rules.evaluate(now, &about.crossing(&message.payload)) } else { Verdict::default() };
+        let mut verdict = if self.has_rules { self.rules.evaluate(now, &about.crossing(Some(&message))) } else { Verdict::default() };
         if let Received::Answer { id, .. } = &received
             && let Some(rule) = link.lost_replies.get(id)
             && verdict.fate == Fate::Pass

@@ -11,7 +11,7 @@ use jetlag_model::{
 
 use crate::crossing::{Known, MSG_ID, Peer};
 use crate::delivery::Deliveries;
-use crate::{Delivery, DeliveryRef, DeliveryRefError, Frame};
+use crate::{Delivery, DeliveryRef, DeliveryRefError, Frame, ToSend};
 
 /// What a client is like.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -261,17 +261,17 @@ impl Client {
     ///
     /// # Errors
     /// When the subject can not be published to.
-    pub fn publish(&mut self, message: Message, confirm: bool) -> Result<Vec<Frame>, ClientError> {
+    pub fn publish(&mut self, message: Message, confirm: bool) -> Result<ToSend, ClientError> {
         let subject: Text = self.literal(&message)?;
         let msg_id = message.header(MSG_ID).map(Into::into);
-        Ok(if confirm { self.request_with(Request::Publish { subject, msg_id }, message).1 } else { vec![Frame::Publish(message)] })
+        Ok(if confirm { self.request_with(Request::Publish { subject, msg_id }, message).1 } else { message.into() })
     }
 
     /// Sends a request whose whole answer is wanted.
     ///
     /// # Errors
     /// When the subject can not be published to.
-    pub fn request(&mut self, message: Message) -> Result<(RequestId, Vec<Frame>), ClientError> {
+    pub fn request(&mut self, message: Message) -> Result<(RequestId, ToSend), ClientError> {
         let subject: Text = self.literal(&message)?;
         Ok(self.request_with(Request::Api { subject }, message))
     }
@@ -287,7 +287,7 @@ impl Client {
         consumer: &str,
         request: &PullRequest,
         alias: Option<&str>,
-    ) -> Result<(Text, Vec<Frame>), ClientError> {
+    ) -> Result<(Text, ToSend), ClientError> {
         let subject = format!("$JS.API.CONSUMER.MSG.NEXT.{stream}.{consumer}");
         if !is_valid_literal(&subject) {
             return Err(ClientError::Subject(subject));
@@ -296,25 +296,23 @@ impl Client {
         if request.priority.id == LAST_PIN {
             request.priority.id = self.pin.as_deref().unwrap_or_default().to_owned();
         }
-        let Opened { name, inbox, mut frames } = self.open_pull(stream, consumer, request.batch, alias)?;
-        frames.push(Frame::Publish(Message::new(subject, request.body()).with_reply(inbox)));
-        Ok((name, frames))
+        let Opened { name, inbox, frames } = self.open_pull(stream, consumer, request.batch, alias)?;
+        Ok((name, ToSend { frames, message: Some(Message::new(subject, request.body()).with_reply(inbox)) }))
     }
 
     /// Acknowledges a delivery; with `sync`, asks for the confirmation. A `next` opens a pull, whose name is returned.
     ///
     /// # Errors
     /// None that a caller who took `token` from a delivery can meet.
-    pub fn ack(&mut self, token: &Arc<AckToken>, kind: &AckKind, sync: bool) -> Result<(Option<Text>, Vec<Frame>), ClientError> {
+    pub fn ack(&mut self, token: &Arc<AckToken>, kind: &AckKind, sync: bool) -> Result<(Option<Text>, ToSend), ClientError> {
         let payload = if *kind == AckKind::Ack { self.plain_ack.clone() } else { kind.payload().into() };
         let message = Message { subject: token.clone().into(), reply: None, headers: None, payload };
         if let AckKind::Next { request } = kind {
             let batch = PullRequest::parse(request).map_or(1, |request| request.batch);
-            let Opened { name, inbox, mut frames } = self.open_pull(&token.stream, &token.consumer, batch, None)?;
-            frames.push(Frame::Publish(message.with_reply(inbox)));
-            return Ok((Some(name), frames));
+            let Opened { name, inbox, frames } = self.open_pull(&token.stream, &token.consumer, batch, None)?;
+            return Ok((Some(name), ToSend { frames, message: Some(message.with_reply(inbox)) }));
         }
-        Ok((None, if sync { self.request_with(Request::Ack { token: token.clone() }, message).1 } else { vec![Frame::Publish(message)] }))
+        Ok((None, if sync { self.request_with(Request::Ack { token: token.clone() }, message).1 } else { message.into() }))
     }
 
     /// The delivery that a reference names.
@@ -326,20 +324,18 @@ impl Client {
     }
 
     /// Takes a message: what it is, and what the client sends because of it (the end of a pull, an answer to flow control).
-    pub fn receive(&mut self, sid: Sid, message: &Message) -> (Received, Vec<Frame>) {
+    pub fn receive(&mut self, sid: Sid, message: &Message) -> (Received, ToSend) {
         let received = self.classify(sid, message);
         if let Some(pin) = message.headers.as_ref().and_then(|headers| headers.get(PIN)) {
             self.pin = Some(pin.into());
         }
-        let mut frames = Vec::new();
+        let mut answer = ToSend::default();
         match &received {
-            Received::Delivery { pull: Some(_), .. } => frames.extend(self.count_pull(sid)),
-            Received::Status { code, pull: Some(_), .. } if *code != 100 => frames.extend(self.end_pull(sid)),
+            Received::Delivery { pull: Some(_), .. } => answer.frames.extend(self.count_pull(sid)),
+            Received::Status { code, pull: Some(_), .. } if *code != 100 => answer.frames.extend(self.end_pull(sid)),
             Received::Status { code: 100, pull: None, .. } => {
                 // A push consumer's flow control asks for an empty answer.
-                if let Some(reply) = &message.reply {
-                    frames.push(Frame::Publish(Message::new(reply.clone(), b"")));
-                }
+                answer.message = message.reply.as_ref().map(|reply| Message::new(reply.clone(), b""));
                 self.count_plain(sid);
             }
             Received::Answer { id, .. } => {
@@ -348,7 +344,7 @@ impl Client {
             Received::Stray => {}
             _ => self.count_plain(sid),
         }
-        (received, frames)
+        (received, answer)
     }
 
     /// Remembers a delivery, so that it can be acknowledged.
@@ -502,7 +498,7 @@ impl Client {
         }
     }
 
-    fn request_with(&mut self, request: Request, message: Message) -> (RequestId, Vec<Frame>) {
+    fn request_with(&mut self, request: Request, message: Message) -> (RequestId, ToSend) {
         let mut frames = Vec::new();
         if !self.hears_replies {
             self.hears_replies = true;
@@ -514,8 +510,7 @@ impl Client {
         if self.requests.len() > REQUESTS {
             self.requests.pop_first();
         }
-        frames.push(Frame::Publish(message.with_reply(self.reply_subject(id))));
-        (id, frames)
+        (id, ToSend { frames, message: Some(message.with_reply(self.reply_subject(id))) })
     }
 
     /// The request that a reply subject of this client stands for.
@@ -604,15 +599,7 @@ impl Peer for Client {
 }
 
 /// A delivery as the world records it.
-pub(crate) fn delivery(client: &Text, at: Time, token: Arc<AckToken>, message: &Message, pull: Option<Text>, record: u64) -> Delivery {
-    Delivery {
-        client: client.clone(),
-        at,
-        token,
-        subject: message.subject.shared(),
-        headers: message.headers.clone(),
-        payload: Payload::clone(&message.payload),
-        pull,
-        record,
-    }
+pub(crate) fn delivery(client: &Text, at: Time, token: Arc<AckToken>, message: Message, pull: Option<Text>, record: u64) -> Delivery {
+    let Message { subject, headers, payload, .. } = message;
+    Delivery { client: client.clone(), at, token, subject: subject.shared(), headers, payload, pull, record }
 }

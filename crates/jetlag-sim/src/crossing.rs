@@ -67,9 +67,8 @@ pub struct Description {
     code: Option<u16>,
     /// Of a pub ack for what was stored: whether it was a duplicate. Stream and sequence are there then, too.
     stored: Option<bool>,
-    /// Header and payload of the message that it is, or that it is about, where rules may ask for them.
-    headers: Option<Headers>,
-    content: Option<Payload>,
+    /// Of an acknowledgement, the message that it is about.
+    acknowledged: Option<Known>,
 }
 
 impl Description {
@@ -87,8 +86,7 @@ impl Description {
             pull: None,
             code: None,
             stored: None,
-            headers: None,
-            content: None,
+            acknowledged: None,
         }
     }
 
@@ -101,15 +99,9 @@ impl Description {
             stream_seq: Some(token.stream_seq),
             delivery_count: Some(token.delivery_count),
             name: known.as_ref().and_then(Known::msg_id),
-            headers: known.as_ref().and_then(|known| known.headers.clone()),
-            content: known.map(|known| known.payload),
+            acknowledged: known,
             ..Description::new(kind, client)
         }
-    }
-
-    /// The same, which is a message with a header and a payload.
-    fn of(self, message: &Message) -> Description {
-        Description { headers: message.headers.clone(), content: Some(message.payload.clone()), ..self }
     }
 
     /// A client's attempt to make a connection.
@@ -122,7 +114,7 @@ impl Description {
         let reply = message.reply.as_ref().map(Address::text);
         let answered = reply.as_ref().is_some_and(|reply| client.awaits(reply));
         let pull = reply.as_ref().and_then(|reply| client.pull_of_reply(reply));
-        if let Some(token) = message.subject.ack_token() {
+        if let Some(token) = message.subject.token() {
             let kind = match AckKind::parse(&message.payload) {
                 // What the server does not understand it confirms and ignores.
                 AckKind::Ack | AckKind::Unknown => CrossingKind::Ack,
@@ -136,7 +128,7 @@ impl Description {
         let subject = message.subject.shared();
         let Some(api) = subject.strip_prefix("$JS.API.") else {
             let name = message.header(MSG_ID).map(Into::into);
-            return Description { subject: Some(subject), name, answered, ..Description::new(CrossingKind::Publish, client).of(message) };
+            return Description { subject: Some(subject), name, answered, ..Description::new(CrossingKind::Publish, client) };
         };
         let tokens: Vec<&str> = api.split('.').collect();
         let token = |index: usize| tokens.get(index).map(|token| Text::from(*token));
@@ -156,7 +148,7 @@ impl Description {
             consumer,
             subject: Some(subject.clone()),
             answered,
-            ..Description::new(CrossingKind::Api, client).of(message)
+            ..Description::new(CrossingKind::Api, client)
         }
     }
 
@@ -172,7 +164,7 @@ impl Description {
                 delivery_count: Some(token.delivery_count),
                 name: message.header(MSG_ID).map(Into::into),
                 pull: pull.clone(),
-                ..Description::new(CrossingKind::Delivery, client).of(message)
+                ..Description::new(CrossingKind::Delivery, client)
             },
             Received::Status { code, pull, .. } => {
                 let kind = if *code == 100 { CrossingKind::Heartbeat } else { CrossingKind::Status };
@@ -192,7 +184,7 @@ impl Description {
             }
             Received::Answer { request: Request::Ack { token }, .. } => Description::of_delivery(CrossingKind::AckReply, client, token),
             Received::Answer { request: Request::Api { subject }, .. } => {
-                Description { subject: Some(subject.clone()), ..Description::new(CrossingKind::ApiReply, client).of(message) }
+                Description { subject: Some(subject.clone()), ..Description::new(CrossingKind::ApiReply, client) }
             }
             Received::Advisory => {
                 let body = serde_json::from_slice::<serde_json::Value>(&message.payload).unwrap_or_default();
@@ -202,11 +194,11 @@ impl Description {
                     consumer: text("consumer"),
                     stream_seq: body.get("stream_seq").and_then(serde_json::Value::as_u64).map(StreamSeq),
                     subject: Some(subject),
-                    ..Description::new(CrossingKind::Advisory, client).of(message)
+                    ..Description::new(CrossingKind::Advisory, client)
                 }
             }
             Received::Message | Received::Stray => {
-                Description { subject: Some(subject), ..Description::new(CrossingKind::Message, client).of(message) }
+                Description { subject: Some(subject), ..Description::new(CrossingKind::Message, client) }
             }
         }
     }
@@ -218,8 +210,22 @@ impl Description {
         Some(stored_record(record, Some(stream.clone()), duplicate, seq))
     }
 
-    /// As fault rules look at it.
-    pub fn crossing<'a>(&'a self, payload: &'a [u8]) -> Crossing<'a> {
+    /// As fault rules look at it; `message` is what was described, which for an attempt to connect is none.
+    pub fn crossing<'a>(&'a self, message: Option<&'a Message>) -> Crossing<'a> {
+        let payload: &[u8] = message.map_or(&[], |message| &message.payload);
+        let (headers, content) = match self.kind {
+            CrossingKind::Publish
+            | CrossingKind::Api
+            | CrossingKind::Delivery
+            | CrossingKind::ApiReply
+            | CrossingKind::Advisory
+            | CrossingKind::Message => (message.and_then(|message| message.headers.as_ref()), Some(payload)),
+            // What else crosses has nothing of a message, but of the one that it acknowledges.
+            _ => {
+                let known = self.acknowledged.as_ref();
+                (known.and_then(|known| known.headers.as_ref()), known.map(|known| &*known.payload))
+            }
+        };
         Crossing {
             kind: self.kind,
             client: &self.client,
@@ -229,8 +235,8 @@ impl Description {
             stream_seq: self.stream_seq,
             delivery_count: self.delivery_count,
             payload,
-            headers: self.headers.as_ref(),
-            content: self.content.as_deref(),
+            headers,
+            content,
             name: self.name.as_deref(),
             answered: self.answered,
         }

@@ -26,6 +26,29 @@ pub enum Frame {
     Publish(Message),
 }
 
+/// What a client sends in one go: what concerns its subscriptions, then a message.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ToSend {
+    /// Subscriptions that begin or end.
+    pub frames: Vec<Frame>,
+    /// The message.
+    pub message: Option<Message>,
+}
+
+impl From<Message> for ToSend {
+    /// A message alone.
+    fn from(message: Message) -> ToSend {
+        ToSend { frames: Vec::new(), message: Some(message) }
+    }
+}
+
+impl From<Vec<Frame>> for ToSend {
+    /// No message.
+    fn from(frames: Vec<Frame>) -> ToSend {
+        ToSend { frames, message: None }
+    }
+}
+
 impl Frame {
     /// The frame as it reaches a server on connection `conn`.
     pub fn into_input(self, conn: ConnId) -> Input {

@@ -26,7 +26,7 @@ pub use client::{Client, ClientError, ClientOptions, Pull, Received, Request, Re
 pub use crossing::{Description, Known, Peer};
 pub use delivery::{Delivery, DeliveryRef, DeliveryRefError};
 pub use error::WorldError;
-pub use frame::Frame;
+pub use frame::{Frame, ToSend};
 pub use handler::{Action, ConnectionChange, Handler, Plan, Sending, Sent};
 pub use notes::{FORGOTTEN, UNDELIVERED, deadline_record, note_record};
 pub use router::{Router, RouterError};

@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use jetlag_model::{Duration, PullRequest, SeqMap, Sid, Text, Time};
+use jetlag_model::{AckToken, Duration, PullRequest, SeqMap, Sid, Text, Time};
 
 use crate::{Action, Delivery, Handler, Plan};
 
@@ -54,8 +54,10 @@ pub(crate) struct Worker {
 /// Handling of a message began.
 pub(crate) struct Begun {
     pub(crate) handling: u64,
-    pub(crate) delivery: Arc<Delivery>,
-    pub(crate) own_count: Option<u64>,
+    /// The number of its delivery's record.
+    pub(crate) record: u64,
+    /// The delivery, and how often the handler says that it saw the message.
+    pub(crate) own_count: Option<(Arc<AckToken>, u64)>,
 }
 
 /// What is to be done of a handling.
@@ -130,11 +132,11 @@ impl Worker {
         }
         let (delivery, slow) = self.queue.pop_front()?;
         let plan = self.handler.handle(&delivery);
-        let own_count = self.handler.own_count(&delivery);
-        let number = self.next_handling;
+        let own_count = self.handler.own_count(&delivery).map(|count| (delivery.token.clone(), count));
+        let (number, record) = (self.next_handling, delivery.record);
         self.next_handling += 1;
-        self.handling.insert(number, Handling { delivery: delivery.clone(), plan, next: 0, counted_from: now + slow });
-        Some(Begun { handling: number, delivery, own_count })
+        self.handling.insert(number, Handling { delivery, plan, next: 0, counted_from: now + slow });
+        Some(Begun { handling: number, record, own_count })
     }
 
     /// What is to be done next of a handling; nothing left to do ends it.

@@ -36,8 +36,8 @@ impl<B: Backend> World<B> {
     /// When the subject can not be published to, or the server fails.
     pub fn publish(&mut self, client: &str, message: Message, confirm: bool) -> Result<Sent, WorldError> {
         let member = self.member_or_new(client)?;
-        let frames = self.members[member].client.publish(message, confirm)?;
-        self.send(member, frames)
+        let to_send = self.members[member].client.publish(message, confirm)?;
+        self.send(member, to_send)
     }
 
     /// A client publishes a message `count` times, one now and one `every` so long; its process does so by itself, so that what it publishes
@@ -60,11 +60,11 @@ impl<B: Backend> World<B> {
         }
         series.left -= 1;
         self.set_cause(series.cause);
-        let frames = self.members[member].client.publish(series.message.clone(), series.confirm)?;
+        let to_send = self.members[member].client.publish(series.message.clone(), series.confirm)?;
         if series.left > 0 {
             self.schedule(self.now() + series.every, Rank::Worker, Item::Publish { member, series });
         }
-        self.send(member, frames).map(|_| ())
+        self.send(member, to_send).map(|_| ())
     }
 
     /// A client sends a pull request, and returns its name for it.
@@ -80,8 +80,8 @@ impl<B: Backend> World<B> {
         alias: Option<&str>,
     ) -> Result<(Text, Sent), WorldError> {
         let member = self.member_or_new(client)?;
-        let (name, frames) = self.members[member].client.fetch(stream, consumer, request, alias)?;
-        let sent = self.send(member, frames)?;
+        let (name, to_send) = self.members[member].client.fetch(stream, consumer, request, alias)?;
+        let sent = self.send(member, to_send)?;
         self.abandon_unsent(member, &name, &sent)?;
         Ok((name, sent))
     }
@@ -94,8 +94,8 @@ impl<B: Backend> World<B> {
         let member = self.member(client)?;
         let client = &mut self.members[member].client;
         let token = client.find(delivery).map_err(crate::ClientError::from)?.token.clone();
-        let (pull, frames) = client.ack(&token, kind, sync)?;
-        let sent = self.send(member, frames)?;
+        let (pull, to_send) = client.ack(&token, kind, sync)?;
+        let sent = self.send(member, to_send)?;
         if let Some(pull) = pull {
             self.abandon_unsent(member, &pull, &sent)?;
         }
@@ -137,8 +137,8 @@ impl<B: Backend> World<B> {
     /// When the subject can not be published to, or the server fails.
     pub fn request(&mut self, client: &str, message: Message) -> Result<(RequestId, Sent), WorldError> {
         let member = self.member_or_new(client)?;
-        let (id, frames) = self.members[member].client.request(message)?;
-        Ok((id, self.send(member, frames)?))
+        let (id, to_send) = self.members[member].client.request(message)?;
+        Ok((id, self.send(member, to_send)?))
     }
 
     /// Lets time run until a request is answered, and no longer than an answer that comes at once may take ([`Backend::patience`]).

@@ -1,38 +1,33 @@
 //! Links: what fault rules make of a frame on its way up or a message on its way down, and the records of it.
 
 use jetlag_fault::{Direction, Fate, RuleId, Verdict};
-use jetlag_model::{Address, Duration, Message, Sid};
+use jetlag_model::{Duration, Message, Sid};
 use jetlag_trace::{Key, Kind};
 
 use super::{Item, Passage, World, insert_bounded};
 use crate::client::RequestId;
 use crate::crossing::{Description, Peer};
 use crate::schedule::Rank;
-use crate::{Backend, Frame, Received, Sent, WorldError};
+use crate::{Backend, Frame, Received, Sent, ToSend, WorldError};
 
 /// The text of an error that no rule made.
 const NOT_CONNECTED: &str = "not connected";
 
 impl<B: Backend> World<B> {
-    /// A client sends frames. The result is that of the message among them.
-    pub(super) fn send(&mut self, member: usize, frames: Vec<Frame>) -> Result<Sent, WorldError> {
-        let mut sent = Sent::Done;
+    /// A client sends something. The result is that of the message, if there is one.
+    pub(super) fn send(&mut self, member: usize, to_send: impl Into<ToSend>) -> Result<Sent, WorldError> {
+        let ToSend { frames, message } = to_send.into();
         for frame in frames {
-            match frame {
-                Frame::Publish(message) => sent = self.carry_up(member, message)?,
-                // Subscriptions belong to the connection: without one there is nothing to say, and a cut link carries nothing.
-                frame => {
-                    let Some(conn) = self.members[member].conn() else { continue };
-                    let name = self.members[member].client.name();
-                    if self.rules.partitioned(self.backend.now(), name, Direction::Up).is_none() {
-                        let what = (conn, frame);
-                        let passage = Passage { member, what, about: None, cause: self.cause, slow: Duration::ZERO, then: Vec::new() };
-                        self.schedule(self.backend.now(), Rank::Arrival, Item::Up(Box::new(passage)));
-                    }
-                }
+            // Subscriptions belong to the connection: without one there is nothing to say, and a cut link carries nothing.
+            let Some(conn) = self.members[member].conn() else { break };
+            let now = self.backend.now();
+            if self.rules.partitioned(now, self.members[member].client.name(), Direction::Up).is_none() {
+                let what = (conn, frame);
+                let passage = Passage { member, what, about: None, cause: self.cause, slow: Duration::ZERO, then: Vec::new() };
+                self.schedule(now, Rank::Arrival, Item::Up(Box::new(passage)));
             }
         }
-        Ok(sent)
+        message.map_or(Ok(Sent::Done), |message| self.carry_up(member, message))
     }
 
     fn carry_up(&mut self, member: usize, message: Message) -> Result<Sent, WorldError> {
@@ -43,7 +38,7 @@ impl<B: Backend> World<B> {
             self.forget_reply(member, &message);
             return Ok(Sent::Failed(NOT_CONNECTED.into()));
         };
-        let verdict = self.rules.evaluate(now, &about.crossing(&message.payload));
+        let verdict = self.rules.evaluate(now, &about.crossing(Some(&message)));
         self.record_hits(&about, &verdict);
         match &verdict.fate {
             Fate::Error(rule, text) => {
@@ -62,8 +57,7 @@ impl<B: Backend> World<B> {
             Fate::Pass => {}
         }
         if let Some(rule) = &verdict.reply_lost
-            && let Some(reply) = &message.reply
-            && let Some((id, _)) = self.members[member].client.request_of_reply(&reply.text())
+            && let Some(id) = self.request_of(member, &message)
         {
             insert_bounded(&mut self.members[member].lost_replies, id, rule.clone());
         }
@@ -87,7 +81,7 @@ impl<B: Backend> World<B> {
             return Ok(());
         }
         let about = Description::down(client, &received, &message);
-        let mut verdict = self.rules.evaluate(now, &about.crossing(&message.payload));
+        let mut verdict = self.rules.evaluate(now, &about.crossing(Some(&message)));
         if let Received::Answer { id, .. } = &received
             && let Some(rule) = self.members[member].lost_replies.get(*id)
             && verdict.fate == Fate::Pass
@@ -124,18 +118,15 @@ impl<B: Backend> World<B> {
         }
     }
 
-    /// The request that a frame asks, if it asks one.
-    pub(super) fn request_of(&self, member: usize, frame: &Frame) -> Option<RequestId> {
-        let Frame::Publish(Message { reply: Some(reply), .. }) = frame else { return None };
-        self.members[member].client.request_of_reply(&reply.text()).map(|(id, _)| id)
+    /// The request that a message asks, if it asks one.
+    pub(super) fn request_of(&self, member: usize, message: &Message) -> Option<RequestId> {
+        self.members[member].client.request_of_reply(&message.reply.as_ref()?.text()).map(|(id, _)| id)
     }
 
     /// An answer that will not come, because the request was never sent.
     fn forget_reply(&mut self, member: usize, message: &Message) {
-        let reply = message.reply.as_ref().map(Address::text);
-        let client = &mut self.members[member].client;
-        if let Some(id) = reply.and_then(|reply| client.request_of_reply(&reply).map(|(id, _)| id)) {
-            client.forget_request(id);
+        if let Some(id) = self.request_of(member, message) {
+            self.members[member].client.forget_request(id);
         }
     }
 

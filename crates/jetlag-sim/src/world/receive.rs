@@ -15,7 +15,7 @@ impl<B: Backend> World<B> {
     pub(super) fn arrive(&mut self, passage: Box<Passage<(Sid, Message)>>) -> Result<(), WorldError> {
         self.set_cause(passage.cause);
         let (member, (sid, message)) = (passage.member, &passage.what);
-        let (received, frames) = self.members[member].client.receive(*sid, message);
+        let (received, answer) = self.members[member].client.receive(*sid, message);
         let mut touched = None;
         // Of the statuses that end a pull, only the expiry says that the next one may do better at once.
         let refused = matches!(received, Received::Status { code, .. } if code != 100 && code != 408);
@@ -30,7 +30,7 @@ impl<B: Backend> World<B> {
         match received {
             Received::Delivery { token, pull } => {
                 touched = self.members[member].pulls.get(*sid).copied();
-                let delivery = self.got(member, token, message, pull, n.unwrap_or_default());
+                let delivery = self.got(member, token, passage.what.1, pull, n.unwrap_or_default());
                 if let Some(worker) = touched {
                     self.workers[worker].take(delivery, passage.slow);
                 }
@@ -39,7 +39,7 @@ impl<B: Backend> World<B> {
             Received::Answer { id, request } => self.answer(member, id, &request, message),
             Received::Advisory | Received::Message | Received::Stray => {}
         }
-        self.send(member, frames)?;
+        self.send(member, answer)?;
         self.act_once_answered(member, passage.then)?;
         let Some(worker) = touched else { return Ok(()) };
         match (refused, self.workers[worker].pull().cloned()) {
@@ -50,7 +50,7 @@ impl<B: Backend> World<B> {
     }
 
     /// A delivery came, recorded as `n`.
-    fn got(&mut self, member: usize, token: Arc<AckToken>, message: &Message, pull: Option<Text>, n: u64) -> Arc<Delivery> {
+    fn got(&mut self, member: usize, token: Arc<AckToken>, message: Message, pull: Option<Text>, n: u64) -> Arc<Delivery> {
         let name = self.members[member].client.name().clone();
         let delivery = Arc::new(client::delivery(&name, self.backend.now(), token, message, pull, n));
         self.members[member].client.remember(delivery.clone());

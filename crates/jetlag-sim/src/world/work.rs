@@ -16,10 +16,9 @@ impl<B: Backend> World<B> {
     pub(super) fn work(&mut self, worker: usize) -> Result<(), WorldError> {
         let member = self.workers[worker].client;
         while let Some(begun) = self.workers[worker].begin(self.backend.now()) {
-            self.set_cause(Some(begun.delivery.record));
+            self.set_cause(Some(begun.record));
             self.record_metrics(worker);
-            if let Some(count) = begun.own_count {
-                let token = &begun.delivery.token;
+            if let Some((token, count)) = begun.own_count {
                 let record = self
                     .client_record(member, Kind::WorkerCount)
                     .with(Key::Stream, &token.stream)
@@ -87,13 +86,13 @@ impl<B: Backend> World<B> {
         }
         self.push_as_cause(record);
         let client = &mut self.members[member].client;
-        let frames = match &action.send {
-            Sending::Nothing => Vec::new(),
+        let to_send = match &action.send {
+            Sending::Nothing => return Ok(()),
             Sending::Ack(kind) => client.ack(token, kind, action.sync)?.1,
             Sending::Publish(message) => client.publish(message.clone(), action.sync)?,
         };
-        let request = frames.iter().find_map(|frame| self.request_of(member, frame));
-        let sent = self.send(member, frames)?;
+        let request = to_send.message.as_ref().and_then(|message| self.request_of(member, message));
+        let sent = self.send(member, to_send)?;
         self.told(worker, delivery, action, &sent);
         if let (Some(id), Sent::Done) = (request, &sent) {
             insert_bounded(&mut self.members[member].confirmations, id, (worker, delivery.clone(), action.clone()));
@@ -136,7 +135,7 @@ impl<B: Backend> World<B> {
 
     fn pull(&mut self, worker: usize, member: usize, request: &PullRequest) -> Result<(), WorldError> {
         let (stream, consumer) = (self.workers[worker].stream.clone(), self.workers[worker].consumer.clone());
-        let (name, frames) = self.members[member].client.fetch(&stream, &consumer, request, None)?;
+        let (name, to_send) = self.members[member].client.fetch(&stream, &consumer, request, None)?;
         let Member { pulls, client, .. } = &mut self.members[member];
         if pulls.len() >= 3 * PULLS {
             pulls.retain(|sid, _| client.pull_at(sid).is_some());
@@ -149,7 +148,7 @@ impl<B: Backend> World<B> {
             let patience = request.expires + retry_wait(request.expires);
             self.schedule(self.now() + patience, Rank::Worker, Item::GiveUp { worker, pull: name.clone() });
         }
-        let sent = self.send(member, frames)?;
+        let sent = self.send(member, to_send)?;
         self.workers[worker].handler().pulled(&stream, &consumer, &sent);
         self.record_metrics(worker);
         if let Sent::Failed(_) = sent {
