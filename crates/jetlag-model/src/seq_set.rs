@@ -13,43 +13,68 @@ use std::collections::BTreeMap;
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SeqSet {
-    /// First and last of each range. No two touch.
-    ranges: BTreeMap<u64, u64>,
+    /// First and last of the highest range: most sequences come in order.
+    newest: Option<(u64, u64)>,
+    /// First and last of each range below it. No two touch.
+    older: BTreeMap<u64, u64>,
     len: u64,
 }
 
 impl SeqSet {
     /// Nothing.
     pub const fn new() -> SeqSet {
-        SeqSet { ranges: BTreeMap::new(), len: 0 }
+        SeqSet { newest: None, older: BTreeMap::new(), len: 0 }
     }
 
     /// Adds a sequence. Says whether it is new.
     pub fn insert(&mut self, seq: u64) -> bool {
-        // Most sequences come in order.
-        if let Some(mut newest) = self.ranges.last_entry()
-            && newest.get().checked_add(1) == Some(seq)
-        {
-            *newest.get_mut() = seq;
-            self.len += 1;
-            return true;
-        }
-        let below = self.ranges.range(..=seq).next_back().map(|(first, last)| (*first, *last));
+        let is_new = match &mut self.newest {
+            Some((first, last)) if seq >= *first => {
+                if seq <= *last {
+                    return false;
+                }
+                if *last + 1 < seq {
+                    self.older.insert(*first, *last);
+                    *first = seq;
+                }
+                *last = seq;
+                true
+            }
+            Some((first, _)) if seq + 1 == *first => {
+                let below = self.older.last_entry().filter(|below| below.get() + 1 == seq);
+                *first = below.map_or(seq, |below| below.remove_entry().0);
+                true
+            }
+            Some(_) => self.insert_older(seq),
+            None => {
+                self.newest = Some((seq, seq));
+                true
+            }
+        };
+        self.len += u64::from(is_new);
+        is_new
+    }
+
+    /// Adds a sequence that does not touch the highest range and is below it. Says whether it is new.
+    fn insert_older(&mut self, seq: u64) -> bool {
+        let below = self.older.range(..=seq).next_back().map(|(first, last)| (*first, *last));
         if below.is_some_and(|(_, last)| seq <= last) {
             return false;
         }
-        self.len += 1;
-        let above = seq.checked_add(1).and_then(|next| self.ranges.remove(&next)).unwrap_or(seq);
+        let above = self.older.remove(&(seq + 1)).unwrap_or(seq);
         match below {
-            Some((first, last)) if last.checked_add(1) == Some(seq) => self.ranges.insert(first, above),
-            _ => self.ranges.insert(seq, above),
+            Some((first, last)) if last + 1 == seq => self.older.insert(first, above),
+            _ => self.older.insert(seq, above),
         };
         true
     }
 
     /// Whether it is there.
     pub fn contains(&self, seq: u64) -> bool {
-        self.ranges.range(..=seq).next_back().is_some_and(|(_, last)| seq <= *last)
+        match self.newest {
+            Some((first, last)) if seq >= first => seq <= last,
+            _ => self.older.range(..=seq).next_back().is_some_and(|(_, last)| seq <= *last),
+        }
     }
 
     /// How many there are.
@@ -64,7 +89,7 @@ impl SeqSet {
 
     /// How many ranges they make.
     pub fn ranges(&self) -> usize {
-        self.ranges.len()
+        self.older.len() + usize::from(self.newest.is_some())
     }
 }
 

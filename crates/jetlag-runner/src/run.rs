@@ -38,7 +38,7 @@ pub struct RunOptions {
 
 /// Whether a trace holds so many records that it should let go of them. Once it has, it holds few at a time: they stay where the processor has them.
 fn is_full(trace: &Trace, most: usize) -> bool {
-    const FEW: usize = 4096;
+    const FEW: usize = 512;
     trace.records().len() >= if trace.is_whole() { most } else { most.min(FEW) }
 }
 

@@ -16,7 +16,7 @@ pub fn arrival(at: Time, client: &Text, received: &Received, message: &Message) 
     let record = |kind| Record::new(at, Place::client(client.clone()), kind);
     Some(match received {
         Received::Delivery { token, pull } => {
-            let fields = [
+            let mut fields = vec![
                 (Key::Stream, (&token.stream).into()),
                 (Key::Consumer, (&token.consumer).into()),
                 (Key::Subject, shown(&message.subject).into()),
@@ -25,12 +25,14 @@ pub fn arrival(at: Time, client: &Text, received: &Received, message: &Message) 
                 (Key::ConsumerSeq, token.consumer_seq.into()),
                 (Key::DeliveryCount, token.delivery_count.into()),
                 (Key::NumPending, token.num_pending.into()),
+                (Key::Pull, pull.clone().unwrap_or_default().into()),
             ];
-            let got = with_headers(Record::of(at, Place::client(client.clone()), Kind::Got, fields), message);
-            match pull {
-                Some(pull) => got.with(Key::Pull, pull),
-                None => got,
+            if pull.is_none() {
+                fields.pop();
             }
+            let mut got = Record::of(at, Place::client(client.clone()), Kind::Got, fields);
+            add_headers(&mut got, message);
+            got
         }
         Received::Status { code: 503, pull, .. } => with_status(record(Kind::NoResponders), message, pull.as_ref()),
         Received::Status { code, text, pull } => {
@@ -47,11 +49,11 @@ pub fn arrival(at: Time, client: &Text, received: &Received, message: &Message) 
         }
         Received::Advisory => advisory(record(Kind::Advisory), message),
         Received::Message => {
-            let named = record(Kind::Message).with(Key::Subject, shown(&message.subject)).with(Key::Payload, &message.payload);
-            let message_record = with_headers(named, message);
+            let mut got = record(Kind::Message).with(Key::Subject, shown(&message.subject)).with(Key::Payload, &message.payload);
+            add_headers(&mut got, message);
             match &message.reply {
-                Some(reply) => message_record.with(Key::Reply, shown(reply)),
-                None => message_record,
+                Some(reply) => got.with(Key::Reply, shown(reply)),
+                None => got,
             }
         }
     })
@@ -84,16 +86,16 @@ pub fn with_error(mut record: Record, error: &Json) -> Record {
     record.with(Key::Description, error.get("description").and_then(Json::as_str).unwrap_or_default())
 }
 
-/// The headers of a message, if it has any.
-fn with_headers(record: Record, message: &Message) -> Record {
+/// Adds the headers of a message, if it has any.
+fn add_headers(record: &mut Record, message: &Message) {
     match &message.headers {
         // The id of a pinned client is drawn anew in each run.
         Some(headers) if headers.get(PIN).is_some() => {
             let fields = headers.fields().map(|(name, value)| (name, if name == PIN { "*" } else { value }));
-            record.with(Key::Headers, &Headers::from_fields(fields))
+            record.fields.set(Key::Headers, &Headers::from_fields(fields));
         }
-        Some(headers) => record.with(Key::Headers, headers),
-        None => record,
+        Some(headers) => record.fields.set(Key::Headers, headers),
+        None => {}
     }
 }
 
@@ -146,18 +148,20 @@ fn pub_ack(at: Time, place: Place, message: &Message) -> Record {
         return with_error(Record::new(at, place, Kind::Refused), error);
     }
     let stream = answer.stream.as_deref().map(Text::from);
-    stored_record(Record::new(at, place, Kind::Stored), stream, answer.duplicate, StreamSeq(answer.seq.unwrap_or(0)))
+    stored_record(at, place, stream, answer.duplicate, StreamSeq(answer.seq.unwrap_or(0)))
 }
 
 /// The record of a message that its publisher was told is stored.
-pub(crate) fn stored_record(mut record: Record, stream: Option<Text>, duplicate: bool, seq: StreamSeq) -> Record {
-    if let Some(stream) = stream {
-        record.fields.set(Key::Stream, stream);
-    }
+pub(crate) fn stored_record(at: Time, place: Place, stream: Option<Text>, duplicate: bool, seq: StreamSeq) -> Record {
+    let fields = match stream {
+        Some(stream) => vec![(Key::Stream, stream.into()), (Key::StreamSeq, seq.into())],
+        None => vec![(Key::StreamSeq, seq.into())],
+    };
+    let mut record = Record::of(at, place, Kind::Stored, fields);
     if duplicate {
         record.fields.set(Key::Duplicate, true);
     }
-    record.with(Key::StreamSeq, seq)
+    record
 }
 
 /// What an answer to a publish says, as far as it can be read.

@@ -205,9 +205,8 @@ impl Description {
 
     /// The record of a pub ack that reached its client, if this is one for what was stored.
     pub(crate) fn stored_record(&self, at: Time) -> Option<Record> {
-        let (stream, seq, duplicate) = (self.stream.as_ref()?, self.stream_seq?, self.stored?);
-        let record = Record::new(at, Place::client(self.client.clone()), Kind::Stored);
-        Some(stored_record(record, Some(stream.clone()), duplicate, seq))
+        let (stream, seq, duplicate) = (self.stream.clone()?, self.stream_seq?, self.stored?);
+        Some(stored_record(at, Place::client(self.client.clone()), Some(stream), duplicate, seq))
     }
 
     /// As fault rules look at it; `message` is what was described, which for an attempt to connect is none.

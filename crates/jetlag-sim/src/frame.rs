@@ -35,6 +35,13 @@ pub struct ToSend {
     pub message: Option<Message>,
 }
 
+impl ToSend {
+    /// Whether it is nothing.
+    pub fn is_empty(&self) -> bool {
+        self.frames.is_empty() && self.message.is_none()
+    }
+}
+
 impl From<Message> for ToSend {
     /// A message alone.
     fn from(message: Message) -> ToSend {

@@ -18,8 +18,11 @@ pub enum Rank {
     Worker,
 }
 
-/// When a thing is due, and which of those due at one instant comes first.
-type Place = (Time, Rank, u64);
+/// When a thing is due, and which of those due at one instant comes first: its rank, and below that its number among all that were scheduled.
+type Place = (Time, u64);
+
+/// Numbers stand below this bit of a place, the rank above.
+const RANK: u32 = 60;
 
 /// A thing at its place; of two, the one that is due first is the greater, as a heap gives the greatest.
 #[derive(Clone, Debug)]
@@ -68,10 +71,12 @@ impl<T> Schedule<T> {
     }
 
     /// Adds a thing that is due at `at`.
+    #[inline]
     pub fn add(&mut self, at: Time, rank: Rank, item: T) {
-        let place = (at, rank, self.next);
+        let place = (at, (rank as u64) << RANK | self.next);
         self.next += 1;
-        if rank == Rank::Arrival && self.arrivals.back().is_none_or(|Entry(last, _)| *last < place) {
+        // Of two arrivals the later one to be scheduled is the later one, unless it is due before.
+        if rank == Rank::Arrival && self.arrivals.back().is_none_or(|Entry((last, _), _)| *last <= at) {
             self.arrivals.push_back(Entry(place, item));
         } else {
             self.others.push(Entry(place, item));
@@ -81,19 +86,20 @@ impl<T> Schedule<T> {
     /// When the next thing is due.
     pub fn next_time(&self) -> Option<Time> {
         match (self.arrivals.front(), self.others.peek()) {
-            (Some(Entry((arrival, ..), _)), Some(Entry((other, ..), _))) => Some(*arrival.min(other)),
-            (Some(Entry((at, ..), _)), None) | (None, Some(Entry((at, ..), _))) => Some(*at),
+            (Some(Entry((arrival, _), _)), Some(Entry((other, _), _))) => Some(*arrival.min(other)),
+            (Some(Entry((at, _), _)), None) | (None, Some(Entry((at, _), _))) => Some(*at),
             (None, None) => None,
         }
     }
 
     /// When the next thing is due of those that `counts` names.
     pub fn next_time_of(&self, counts: impl Fn(&T) -> bool) -> Option<Time> {
-        let counted = |Entry((at, ..), item): &Entry<T>| counts(item).then_some(*at);
+        let counted = |Entry((at, _), item): &Entry<T>| counts(item).then_some(*at);
         self.arrivals.iter().find_map(counted).into_iter().chain(self.others.iter().filter_map(counted)).min()
     }
 
     /// Takes out what is due first.
+    #[inline]
     pub fn pop(&mut self) -> Option<T> {
         let arrival_first = match (self.arrivals.front(), self.others.peek()) {
             (Some(arrival), Some(other)) => arrival > other,
@@ -105,7 +111,7 @@ impl<T> Schedule<T> {
 
     /// Takes out everything that is due at `now` or before and that `wanted` names, in order.
     pub fn extract_due(&mut self, now: Time, wanted: impl Fn(&T) -> bool) -> Vec<T> {
-        self.extract_where(|Entry((at, ..), item)| *at <= now && wanted(item))
+        self.extract_where(|Entry((at, _), item)| *at <= now && wanted(item))
     }
 
     /// Takes out everything that `gone` names, in order.

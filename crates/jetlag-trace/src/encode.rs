@@ -21,7 +21,7 @@ use std::fmt;
 
 use xxhash_rust::xxh3::Xxh3;
 
-use crate::names::PADDED;
+use crate::names::Encoded;
 use crate::{Direction, Key, Place, Record, SCHEMA, Value};
 
 /// What identifies a trace: equal traces have equal digests, and a single changed byte or nanosecond changes it. Shown as 32 hex
@@ -79,7 +79,7 @@ impl Hasher {
         if let Some(client) = record.place.actor() {
             pen.text32(client.as_bytes());
         }
-        pen.name(record.kind.padded());
+        pen.name(record.kind.encoded());
         match record.cause {
             None => pen.fixed(&[0]),
             Some(cause) => {
@@ -121,17 +121,17 @@ impl Pen<'_> {
     fn field(&mut self, key: Key, value: &Value) {
         self.make_room();
         let room: &mut [u8; FREE] = self.room[self.at..].first_chunk_mut().expect("there is room");
-        let name = key.padded();
-        put(room, 0, *name);
+        let name = key.encoded();
+        put(room, 0, &name.bytes);
         // The mask takes nothing away: it tells the compiler that what follows is within the room.
-        let at = 1 + usize::from(name[0] & 31);
+        let at = name.len & 31;
         let (tag, text) = match value {
             Value::Uint(value) => return self.at += tagged(room, at, 0, value.to_le_bytes()),
             Value::Int(value) => return self.at += tagged(room, at, 1, value.to_le_bytes()),
             Value::Flag(value) => return self.at += tagged(room, at, 2, [u8::from(*value)]),
             Value::Duration(value) => return self.at += tagged(room, at, 5, value.as_nanos().to_le_bytes()),
             Value::Pair(first, second) => {
-                put(room, at + 9, second.to_le_bytes());
+                put(room, at + 9, &second.to_le_bytes());
                 return self.at += tagged(room, at, 6, first.to_le_bytes()) + 8;
             }
             Value::Text(value) => (3, value.as_bytes()),
@@ -143,9 +143,9 @@ impl Pen<'_> {
 
     /// A name with its length before it.
     #[inline]
-    fn name(&mut self, padded: &[u8; PADDED]) {
-        let end = self.at + 1 + usize::from(padded[0]);
-        self.fixed(padded);
+    fn name(&mut self, name: &Encoded) {
+        let end = self.at + name.len;
+        self.fixed(&name.bytes);
         self.at = end;
     }
 
@@ -185,15 +185,15 @@ impl Pen<'_> {
 
 /// Puts bytes at a place of some room.
 #[inline]
-fn put<const N: usize>(room: &mut [u8; FREE], at: usize, bytes: [u8; N]) {
-    *room[at..].first_chunk_mut().expect("there is room") = bytes;
+fn put<const N: usize>(room: &mut [u8; FREE], at: usize, bytes: &[u8; N]) {
+    *room[at..].first_chunk_mut().expect("there is room") = *bytes;
 }
 
 /// The same behind the byte that says what they are. Says where they end.
 #[inline]
 fn tagged<const N: usize>(room: &mut [u8; FREE], at: usize, tag: u8, bytes: [u8; N]) -> usize {
     room[at] = tag;
-    put(room, at + 1, bytes);
+    put(room, at + 1, &bytes);
     at + 1 + N
 }
 

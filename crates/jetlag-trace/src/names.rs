@@ -2,20 +2,29 @@
 
 use std::fmt;
 
-/// As many bytes as the longest name takes with its length before it, rounded up.
-pub(crate) const PADDED: usize = 24;
+/// A name as it stands in the bytes of a trace.
+pub(crate) struct Encoded {
+    /// The name with its length before it, and zeros behind it: so many bytes are copied without a look at how many there are.
+    pub(crate) bytes: [u8; Encoded::ROOM],
+    /// How many bytes it takes with its length.
+    pub(crate) len: usize,
+}
 
-/// A name, its length before it and nothing behind it.
-const fn padded(name: &str) -> [u8; PADDED] {
-    assert!(name.len() < PADDED, "a longer name needs more room");
-    let mut bytes = [0; PADDED];
-    bytes[0] = name.len() as u8;
-    let mut at = 0;
-    while at < name.len() {
-        bytes[at + 1] = name.as_bytes()[at];
-        at += 1;
+impl Encoded {
+    /// As many bytes as the longest name takes with its length before it, rounded up.
+    pub(crate) const ROOM: usize = 24;
+
+    const fn of(name: &str) -> Encoded {
+        assert!(name.len() < Encoded::ROOM, "a longer name needs more room");
+        let mut bytes = [0; Encoded::ROOM];
+        bytes[0] = name.len() as u8;
+        let mut at = 0;
+        while at < name.len() {
+            bytes[at + 1] = name.as_bytes()[at];
+            at += 1;
+        }
+        Encoded { bytes, len: name.len() + 1 }
     }
-    bytes
 }
 
 /// Declares an enum whose variants have public names, and the conversions both ways.
@@ -38,11 +47,11 @@ macro_rules! names {
                 }
             }
 
-            /// The public name as it stands in the bytes of a trace, with its length before it, and zeros behind it.
+            /// The public name as it stands in the bytes of a trace.
             #[inline]
-            pub(crate) const fn padded(self) -> &'static [u8; PADDED] {
+            pub(crate) const fn encoded(self) -> &'static Encoded {
                 match self {
-                    $($enum::$variant => const { &padded($name) },)*
+                    $($enum::$variant => const { &Encoded::of($name) },)*
                 }
             }
 

@@ -37,12 +37,9 @@ impl Record {
     /// # Panics
     /// In debug builds, when they are not in order.
     #[inline]
-    pub fn of<const N: usize>(at: Time, place: Place, kind: Kind, fields: [(Key, Value); N]) -> Record {
+    pub fn of(at: Time, place: Place, kind: Kind, fields: Vec<(Key, Value)>) -> Record {
         debug_assert!(fields.is_sorted_by(|(a, _), (b, _)| a < b), "the fields of a record stand in the order of their keys: {fields:?}");
-        // Some get one more, or two.
-        let mut all = Vec::with_capacity(N + 2);
-        all.extend(fields);
-        Record { n: 0, at, place, kind, cause: None, rule: None, fields: Fields(all) }
+        Record { n: 0, at, place, kind, cause: None, rule: None, fields: Fields(fields) }
     }
 
     /// The same record with one more field; a field of that key is replaced.

@@ -16,7 +16,7 @@ pub struct Trace {
 }
 
 /// Room for so many records is kept when they are forgotten.
-const FEW: usize = 4096;
+const FEW: usize = 512;
 
 impl Trace {
     /// No records yet.
@@ -28,12 +28,24 @@ impl Trace {
     ///
     /// # Panics
     /// When the record's cause is not a record of this trace.
-    pub fn push(&mut self, mut record: Record) -> u64 {
+    pub fn push(&mut self, record: Record) -> u64 {
+        self.push_caused(record, None)
+    }
+
+    /// The same; where the record names no cause, this is it.
+    ///
+    /// # Panics
+    /// When the record's cause is not a record of this trace.
+    #[inline]
+    pub fn push_caused(&mut self, record: Record, cause: Option<u64>) -> u64 {
         let n = self.len() as u64;
-        assert!(record.cause.is_none_or(|cause| cause < n), "record {n} names record {:?} as its cause, which is not there", record.cause);
-        record.n = n;
-        self.hasher.add(&record);
+        // Changed before it is moved, it would be moved at a crawl: a processor does not like to read in one go what was just written in parts.
         self.records.push(record);
+        let record = self.records.last_mut().expect("it was just added");
+        record.n = n;
+        record.cause = record.cause.or(cause);
+        assert!(record.cause.is_none_or(|cause| cause < n), "record {n} names record {:?} as its cause, which is not there", record.cause);
+        self.hasher.add(record);
         n
     }
 

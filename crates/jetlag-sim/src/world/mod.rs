@@ -387,14 +387,13 @@ impl<B: Backend> World<B> {
     }
 
     /// Adds a record with the current cause.
-    fn push(&mut self, mut record: Record) -> u64 {
-        if record.cause.is_none() {
-            record.cause = self.cause;
-        }
-        self.trace.push(record)
+    #[inline]
+    fn push(&mut self, record: Record) -> u64 {
+        self.trace.push_caused(record, self.cause)
     }
 
     /// Something the server did.
+    #[inline]
     fn output(&mut self, output: Output) -> Result<(), WorldError> {
         match output {
             Output::Note(note) => {

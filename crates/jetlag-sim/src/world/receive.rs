@@ -25,8 +25,10 @@ impl<B: Backend> World<B> {
             Received::Answer { request: Request::Publish { .. }, .. } => passage.about.as_ref().and_then(|about| about.stored_record(now)),
             _ => None,
         };
-        let record = known.or_else(|| arrival(now, self.members[member].client.name(), &received, message));
-        let n = record.map(|record| self.push_as_cause(record));
+        let n = match known {
+            Some(stored) => Some(self.push_as_cause(stored)),
+            None => arrival(now, self.members[member].client.name(), &received, message).map(|record| self.push_as_cause(record)),
+        };
         match received {
             Received::Delivery { token, pull } => {
                 touched = self.members[member].pulls.get(*sid).copied();
@@ -39,7 +41,9 @@ impl<B: Backend> World<B> {
             Received::Answer { id, request } => self.answer(member, id, &request, message),
             Received::Advisory | Received::Message | Received::Stray => {}
         }
-        self.send(member, answer)?;
+        if !answer.is_empty() {
+            self.send(member, answer)?;
+        }
         self.act_once_answered(member, passage.then)?;
         let Some(worker) = touched else { return Ok(()) };
         match (refused, self.workers[worker].pull().cloned()) {

@@ -58,33 +58,29 @@ impl<B: Backend> World<B> {
     fn perform(&mut self, worker: usize, delivery: &Arc<Delivery>, action: &Action) -> Result<(), WorldError> {
         let member = self.workers[worker].client;
         let token = &delivery.token;
-        let mut record = match &action.send {
+        let mut fields = match &action.send {
             Sending::Nothing => return Ok(()),
             Sending::Ack(kind) => {
-                let fields = [
-                    (Key::Crossing, word(kind).into()),
+                let mut fields = vec![
+                    (Key::Crossing, Text::new_static(word(kind)).into()),
                     (Key::Stream, (&token.stream).into()),
                     (Key::Consumer, (&token.consumer).into()),
                     (Key::StreamSeq, token.stream_seq.into()),
                 ];
-                let place = Place::client(self.members[member].client.name().clone());
-                let mut record = Record::of(self.backend.now(), place, Kind::Sent, fields);
                 match kind {
-                    AckKind::Nak { delay: Some(delay) } => record.fields.set(Key::Delay, *delay),
-                    AckKind::Term { reason } if !reason.is_empty() => record.fields.set(Key::Reason, reason.as_str()),
+                    AckKind::Nak { delay: Some(delay) } => fields.push((Key::Delay, (*delay).into())),
+                    AckKind::Term { reason } if !reason.is_empty() => fields.push((Key::Reason, reason.as_str().into())),
                     _ => {}
                 }
-                record
+                fields
             }
-            Sending::Publish(message) => {
-                let record = self.client_record(member, Kind::Sent);
-                record.with(Key::Crossing, "publish").with(Key::Subject, message.subject.text().as_ref())
-            }
+            Sending::Publish(message) => vec![(Key::Crossing, "publish".into()), (Key::Subject, message.subject.shared().into())],
         };
         if action.sync {
-            record.fields.set(Key::Sync, true);
+            fields.push((Key::Sync, true.into()));
         }
-        self.push_as_cause(record);
+        let place = Place::client(self.members[member].client.name().clone());
+        self.push_as_cause(Record::of(self.backend.now(), place, Kind::Sent, fields));
         let client = &mut self.members[member].client;
         let to_send = match &action.send {
             Sending::Nothing => return Ok(()),
