@@ -1,11 +1,10 @@
 //! What a stream or a consumer needs from the server around it while it works: the time, the version's rules, who listens, and a way to
 //! send.
 
-use std::collections::VecDeque;
-
 use jetlag_model::{Address, Advisory, Headers, Message, Now, StreamSeq, Text};
 
 use crate::connections::Connections;
+use crate::fifo::Fifo;
 use crate::ids::Ids;
 use crate::rules::Rules;
 use crate::{ConsumerRef, Note};
@@ -33,19 +32,20 @@ pub(crate) struct Context<'a> {
     pub(crate) rules: Rules,
     pub(crate) connections: &'a Connections,
     pub(crate) ids: &'a mut Ids,
-    pub(crate) effects: &'a mut VecDeque<Effect>,
+    pub(crate) effects: &'a mut Fifo<Effect>,
 }
 
 impl Context<'_> {
+    #[inline]
     pub(crate) fn note(&mut self, note: Note) {
-        self.effects.push_back(Effect::Note(note));
+        self.effects.push(Effect::Note(note));
     }
 
     /// Sends a message that is seen under the subject it is sent to.
     pub(crate) fn send(&mut self, to: impl Into<Text>, headers: Option<Headers>, payload: &[u8]) {
         let to: Text = to.into();
         let message = Message { subject: Address::Subject(to.clone()), reply: None, headers, payload: payload.into() };
-        self.effects.push_back(Effect::Send(Box::new(Outgoing { to, message, delivery: None })));
+        self.effects.push(Effect::Send(Box::new(Outgoing { to, message, delivery: None })));
     }
 
     /// Sends a status message that wants an answer.
@@ -53,7 +53,7 @@ impl Context<'_> {
         let to: Text = to.into();
         let reply = Some(Address::Subject(reply.clone()));
         let message = Message { subject: Address::Subject(to.clone()), reply, headers: Some(status), payload: (*b"").into() };
-        self.effects.push_back(Effect::Send(Box::new(Outgoing { to, message, delivery: None })));
+        self.effects.push(Effect::Send(Box::new(Outgoing { to, message, delivery: None })));
     }
 
     /// Sends a status message: headers only.
@@ -63,7 +63,7 @@ impl Context<'_> {
 
     /// Sends a stored message to a pull request's reply subject or a deliver subject.
     pub(crate) fn deliver(&mut self, to: Text, message: Message, consumer: ConsumerRef, seq: StreamSeq) {
-        self.effects.push_back(Effect::Send(Box::new(Outgoing { to, message, delivery: Some((consumer, seq)) })));
+        self.effects.push(Effect::Send(Box::new(Outgoing { to, message, delivery: Some((consumer, seq)) })));
     }
 
     /// Publishes an advisory about a stream, or about a consumer of it.

@@ -1,7 +1,5 @@
 //! The server: takes inputs, fires deadlines, hands out outputs. Routing happens here; streams and consumers do the rest.
 
-use std::collections::VecDeque;
-
 use jetlag_model::{
     AckKind, AckPolicy, AckToken, Address, ApiUsage, ConnId, Headers, Message, Now, ServerVersion, Sid, StorageType, Text, Time, matches,
 };
@@ -10,6 +8,7 @@ use crate::by_name::ByName;
 use crate::connections::Connections;
 use crate::consumer::{Consumer, FLOW_PREFIX};
 use crate::context::{Context, Effect, Outgoing};
+use crate::fifo::Fifo;
 use crate::ids::Ids;
 use crate::room::StoreLimits;
 use crate::rules::{Rule, Rules};
@@ -63,8 +62,8 @@ pub struct Core {
     pub(crate) ids: Ids,
     /// Requests of the API since the start.
     pub(crate) api_usage: ApiUsage,
-    effects: VecDeque<Effect>,
-    outputs: VecDeque<Output>,
+    effects: Fifo<Effect>,
+    outputs: Fifo<Output>,
     now: Now,
     /// When something is due next, as far as it is known: drivers ask far more often than it changes.
     due: Due,
@@ -89,8 +88,8 @@ impl Core {
             streams_created: 0,
             ids: Ids::after(stored.ids_drawn),
             api_usage: ApiUsage::default(),
-            effects: VecDeque::new(),
-            outputs: VecDeque::new(),
+            effects: Fifo::new(),
+            outputs: Fifo::new(),
             now,
             due: Due::Unknown,
         };
@@ -259,10 +258,10 @@ impl Core {
             return None;
         }
         loop {
-            if let Some(output) = self.outputs.pop_front() {
+            if let Some(output) = self.outputs.pop() {
                 return Some(output);
             }
-            match self.effects.pop_front() {
+            match self.effects.pop() {
                 Some(Effect::Note(note)) => return Some(Output::Note(note)),
                 Some(Effect::Send(outgoing)) => self.route(*outgoing),
                 // A consumer hears that its listener has had enough when it has sent what it was about to send.
@@ -352,7 +351,7 @@ impl Core {
                 status = status.with("Nats-Subject", &subject.text());
             }
             let message = Message { subject: reply.clone(), reply: None, headers: Some(status), payload: (*b"").into() };
-            self.outputs.push_back(Output::Deliver { conn, sid, message });
+            self.outputs.push(Output::Deliver { conn, sid, message });
         }
     }
 
@@ -424,7 +423,7 @@ impl Core {
         if !self.connections.options(conn).headers {
             message.headers = None;
         }
-        self.outputs.push_back(Output::Deliver { conn, sid, message });
+        self.outputs.push(Output::Deliver { conn, sid, message });
     }
 }
 

@@ -17,6 +17,7 @@ mod context;
 mod core;
 mod deadline;
 mod disk;
+mod fifo;
 mod ids;
 mod index;
 mod input;

@@ -15,25 +15,7 @@ use crate::client::{PIN, Request};
 pub fn arrival(at: Time, client: &Text, received: &Received, message: &Message) -> Option<Record> {
     let record = |kind| Record::new(at, Place::client(client.clone()), kind);
     Some(match received {
-        Received::Delivery { token, pull } => {
-            let mut fields = vec![
-                (Key::Stream, (&token.stream).into()),
-                (Key::Consumer, (&token.consumer).into()),
-                (Key::Subject, shown(&message.subject).into()),
-                (Key::Payload, (&message.payload).into()),
-                (Key::StreamSeq, token.stream_seq.into()),
-                (Key::ConsumerSeq, token.consumer_seq.into()),
-                (Key::DeliveryCount, token.delivery_count.into()),
-                (Key::NumPending, token.num_pending.into()),
-                (Key::Pull, pull.clone().unwrap_or_default().into()),
-            ];
-            if pull.is_none() {
-                fields.pop();
-            }
-            let mut got = Record::of(at, Place::client(client.clone()), Kind::Got, fields);
-            add_headers(&mut got, message);
-            got
-        }
+        Received::Delivery { token, pull } => got(at, client, token, pull.as_ref(), message),
         Received::Status { code: 503, pull, .. } => with_status(record(Kind::NoResponders), message, pull.as_ref()),
         Received::Status { code, text, pull } => {
             with_status(record(Kind::Status).with(Key::Code, *code).with(Key::Description, text.as_str()), message, pull.as_ref())
@@ -49,14 +31,36 @@ pub fn arrival(at: Time, client: &Text, received: &Received, message: &Message) 
         }
         Received::Advisory => advisory(record(Kind::Advisory), message),
         Received::Message => {
-            let mut got = record(Kind::Message).with(Key::Subject, shown(&message.subject)).with(Key::Payload, &message.payload);
-            add_headers(&mut got, message);
+            let mut came = record(Kind::Message).with(Key::Subject, shown(&message.subject)).with(Key::Payload, &message.payload);
+            add_headers(&mut came, message);
             match &message.reply {
-                Some(reply) => got.with(Key::Reply, shown(reply)),
-                None => got,
+                Some(reply) => came.with(Key::Reply, shown(reply)),
+                None => came,
             }
         }
     })
+}
+
+/// The record of a delivery that reached its client.
+#[inline]
+pub(crate) fn got(at: Time, client: &Text, token: &AckToken, pull: Option<&Text>, message: &Message) -> Record {
+    let mut fields = vec![
+        (Key::Stream, (&token.stream).into()),
+        (Key::Consumer, (&token.consumer).into()),
+        (Key::Subject, shown(&message.subject).into()),
+        (Key::Payload, (&message.payload).into()),
+        (Key::StreamSeq, token.stream_seq.into()),
+        (Key::ConsumerSeq, token.consumer_seq.into()),
+        (Key::DeliveryCount, token.delivery_count.into()),
+        (Key::NumPending, token.num_pending.into()),
+        (Key::Pull, pull.cloned().unwrap_or_default().into()),
+    ];
+    if pull.is_none() {
+        fields.pop();
+    }
+    let mut got = Record::of(at, Place::client(client.clone()), Kind::Got, fields);
+    add_headers(&mut got, message);
+    got
 }
 
 /// An address as it is recorded: in that of an acknowledgement stands when the message was stored, which is another time in each run of a real

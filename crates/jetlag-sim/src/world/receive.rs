@@ -6,7 +6,7 @@ use jetlag_model::{AckToken, Message, Sid, Text};
 use jetlag_trace::{Kind, Place, Record};
 
 use super::{Passage, World};
-use crate::arrival::{arrival, is_nobody};
+use crate::arrival::{arrival, got, is_nobody};
 use crate::client::{Request, RequestId};
 use crate::{Backend, Delivery, Received, Sent, WorldError, client};
 
@@ -20,14 +20,16 @@ impl<B: Backend> World<B> {
         // Of the statuses that end a pull, only the expiry says that the next one may do better at once.
         let refused = matches!(received, Received::Status { code, .. } if code != 100 && code != 408);
         let now = self.backend.now();
-        // Most answers were read when they began to cross the link.
-        let known = match &received {
+        let name = self.members[member].client.name();
+        let record = match &received {
+            Received::Delivery { token, pull } => Some(got(now, name, token, pull.as_ref(), message)),
+            // Most answers were read when they began to cross the link.
             Received::Answer { request: Request::Publish { .. }, .. } => passage.about.as_ref().and_then(|about| about.stored_record(now)),
             _ => None,
         };
-        let n = match known {
-            Some(stored) => Some(self.push_as_cause(stored)),
-            None => arrival(now, self.members[member].client.name(), &received, message).map(|record| self.push_as_cause(record)),
+        let n = match record {
+            Some(record) => Some(self.push_as_cause(record)),
+            None => arrival(now, name, &received, message).map(|record| self.push_as_cause(record)),
         };
         match received {
             Received::Delivery { token, pull } => {
