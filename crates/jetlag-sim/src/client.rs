@@ -116,6 +116,9 @@ pub(crate) const PULLS: usize = 5_000;
 /// So many requests a client has under way: of the older ones it does not wait for an answer any more.
 pub(crate) const REQUESTS: usize = 100_000;
 
+/// How a request's number, which is above 0, is written in its reply subject.
+const REPLY_RADIX: u32 = 36;
+
 /// What a subscription is for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Purpose {
@@ -455,9 +458,18 @@ impl Client {
     }
 
     fn reply_subject(&self, id: RequestId) -> Text {
-        // Made for each request: formatting it would take longer than all else that a request takes.
+        // Made for each request, and kept in place while it is short: so the number is written with letters, too.
+        const DIGITS: &[u8; REPLY_RADIX as usize] = b"0123456789abcdefghijklmnopqrstuvwxyz";
+        let mut number = [b'0'; 13];
+        let (mut at, mut rest) = (number.len(), id.0);
+        while rest > 0 {
+            at -= 1;
+            number[at] = DIGITS[(rest % u64::from(REPLY_RADIX)) as usize];
+            rest /= u64::from(REPLY_RADIX);
+        }
+        let number = str::from_utf8(&number[at..]).expect("digits are text");
         let mut subject = TextBuilder::new();
-        [&*self.inbox, "r.", itoa::Buffer::new().format(id.0)].into_iter().for_each(|part| subject.push_str(part));
+        [&*self.inbox, "r.", number].into_iter().for_each(|part| subject.push_str(part));
         subject.finish()
     }
 
@@ -516,7 +528,7 @@ impl Client {
     /// The request that a reply subject of this client stands for.
     pub fn request_of_reply(&self, subject: &str) -> Option<(RequestId, &Request)> {
         let number = subject.strip_prefix(&*self.inbox)?.strip_prefix("r.")?;
-        let id = RequestId(number.parse().ok()?);
+        let id = RequestId(u64::from_str_radix(number, REPLY_RADIX).ok()?);
         self.requests.get(id).map(|request| (id, request))
     }
 
@@ -602,4 +614,22 @@ impl Peer for Client {
 pub(crate) fn delivery(client: &Text, at: Time, token: Arc<AckToken>, message: Message, pull: Option<Text>, record: u64) -> Delivery {
     let Message { subject, headers, payload, .. } = message;
     Delivery { client: client.clone(), at, token, subject: subject.shared(), headers, payload, pull, record }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reply_finds_its_request() {
+        let mut client = Client::new("c".into(), ClientOptions::default());
+        for (number, reply) in [(1, "_INBOX.c.r.1"), (35, "_INBOX.c.r.z"), (36, "_INBOX.c.r.10"), (u64::MAX - 1, "_INBOX.c.r.3w5e11264sgse")] {
+            client.next_request = number;
+            let (id, sent) = client.request(Message::new("a", b"")).unwrap();
+            let asked = sent.message.and_then(|message| message.reply).map(|reply| reply.text().into_owned());
+            assert_eq!((id, asked.as_deref()), (RequestId(number), Some(reply)));
+            assert_eq!(client.request_of_reply(reply).map(|(found, _)| found), Some(id));
+        }
+        assert_eq!(client.request_of_reply("_INBOX.c.r."), None);
+    }
 }
