@@ -185,15 +185,15 @@ impl Connections {
         self.literal.find(subject).is_some_and(|numbers| numbers.iter().any(|number| self.sub(*number).queue.as_deref() == wanted))
     }
 
-    /// Chooses who gets a message on `subject`: every plain subscription, and one member of every queue group.
-    pub(crate) fn route(&mut self, subject: &str, from: Option<ConnId>) -> Vec<(ConnId, Sid)> {
+    /// Chooses who gets a message on `subject`, every plain subscription and one member of every queue group, and adds them to `to`.
+    pub(crate) fn route(&mut self, subject: &str, from: Option<ConnId>, to: &mut Vec<(ConnId, Sid)>) {
         let mut hearing = self.hearing(subject);
         match (hearing.next(), hearing.next()) {
-            (None, _) => return Vec::new(),
+            (None, _) => return,
             // Most messages of the server's own are for one.
             (Some(only), None) if from.is_none() && self.sub(only).queue.is_none() => {
                 drop(hearing);
-                return vec![self.count(only)];
+                return to.push(self.count(only));
             }
             _ => drop(hearing),
         }
@@ -218,7 +218,7 @@ impl Connections {
             chosen.push(next);
         }
         chosen.sort_unstable();
-        chosen.into_iter().map(|number| self.count(number)).collect()
+        to.extend(chosen.into_iter().map(|number| self.count(number)));
     }
 
     /// Counts one message to a subscription, which ends when it has had its last one.
@@ -279,7 +279,9 @@ mod tests {
     }
 
     fn routed(all: &mut Connections, subject: &str, from: u64) -> Vec<(u64, u64)> {
-        all.route(subject, Some(ConnId(from))).into_iter().map(|(conn, sid)| (conn.0, sid.0)).collect()
+        let mut to = Vec::new();
+        all.route(subject, Some(ConnId(from)), &mut to);
+        to.into_iter().map(|(conn, sid)| (conn.0, sid.0)).collect()
     }
 
     #[test]

@@ -64,6 +64,8 @@ pub struct Core {
     pub(crate) api_usage: ApiUsage,
     effects: Fifo<Effect>,
     outputs: Fifo<Output>,
+    /// Room for those who hear a message, while it is handed out.
+    hearers: Vec<(ConnId, Sid)>,
     now: Now,
     /// When something is due next, as far as it is known: drivers ask far more often than it changes.
     due: Due,
@@ -90,6 +92,7 @@ impl Core {
             api_usage: ApiUsage::default(),
             effects: Fifo::new(),
             outputs: Fifo::new(),
+            hearers: Vec::new(),
             now,
             due: Due::Unknown,
         };
@@ -410,13 +413,14 @@ impl Core {
 
     /// Hands a message to whoever listens on a subject, and says whether anybody does; `from` is the client that published it, if one did.
     fn fan_out(&mut self, subject: &str, from: Option<ConnId>, message: Message) -> bool {
-        let to = self.connections.route(subject, from);
-        let Some((last, others)) = to.split_last() else { return false };
-        for to in others {
-            self.hand_out(*to, message.clone());
+        let mut to = std::mem::take(&mut self.hearers);
+        self.connections.route(subject, from, &mut to);
+        let last = to.pop();
+        for to in to.drain(..) {
+            self.hand_out(to, message.clone());
         }
-        self.hand_out(*last, message);
-        true
+        self.hearers = to;
+        last.map(|last| self.hand_out(last, message)).is_some()
     }
 
     fn hand_out(&mut self, (conn, sid): (ConnId, Sid), mut message: Message) {

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::json::{is_default, to_vec};
-use crate::{ApiError, ConsumerConfig, DecodeError, Headers, Json, StreamSeq, WallTime};
+use crate::{ApiError, ConsumerConfig, DecodeError, Headers, Json, StreamSeq, Text, WallTime};
 
 /// What every API subject starts with.
 const PREFIX: &str = "$JS.API.";
@@ -292,7 +292,7 @@ pub struct PubAck {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<ApiError>,
     /// The stream.
-    pub stream: String,
+    pub stream: Text,
     /// The message's place; 0 if it was not stored.
     pub seq: StreamSeq,
     /// Whether the message id was known, so that nothing was stored.

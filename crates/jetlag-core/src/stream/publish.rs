@@ -36,7 +36,7 @@ impl Stream {
                 Ok(Fate::Dropped) => return,
                 Err(error) => (StreamSeq(0), false, Some(error.clone())),
             };
-            let ack = PubAck { error, stream: self.config.name.clone(), seq, duplicate };
+            let ack = PubAck { error, stream: self.name.clone(), seq, duplicate };
             cx.send(reply.shared(), None, &ack.body(!cx.rules.has(Rule::PubAckUnspaced)));
         }
         if let Ok(Fate::Stored(seq)) = fate {
