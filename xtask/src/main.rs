@@ -12,6 +12,7 @@ mod examples;
 mod mutants;
 mod new_server;
 mod newcomer;
+mod optimized;
 mod review;
 mod server;
 mod test;
@@ -52,6 +53,8 @@ enum Task {
     Examples(examples::Options),
     /// Do what the page of `jetlag` tells a new user, command by command, in a folder outside
     Newcomer,
+    /// Build a faster `jetlag` for long runs, with what it sees of itself at work; takes some minutes
+    Optimized,
     /// Run a client's own published tests, against jetlag or a real server
     ClientSuite(client_suite::Options),
     /// Replay everything on a version that nobody has looked at yet, and say what has to be done about it
@@ -81,6 +84,7 @@ fn main() -> anyhow::Result<ExitCode> {
         Task::Crossed(options) => crossed::run(&workspace, &options),
         Task::Examples(options) => examples::run(&workspace, &options),
         Task::Newcomer => newcomer::run(&workspace),
+        Task::Optimized => optimized::run(&workspace),
         Task::ClientSuite(options) => client_suite::run(&workspace, &options),
         Task::NewServer(options) => new_server::run(&workspace, &options),
         Task::Review(options) => review::run(&workspace.root, &options),
