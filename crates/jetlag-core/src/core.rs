@@ -266,7 +266,7 @@ impl Core {
             }
             match self.effects.pop() {
                 Some(Effect::Note(note)) => return Some(Output::Note(note)),
-                Some(Effect::Send(outgoing)) => self.route(*outgoing),
+                Some(Effect::Send(outgoing)) => self.route(outgoing),
                 // A consumer hears that its listener has had enough when it has sent what it was about to send.
                 None if self.connections.take_ended() => self.interest_changed(self.now),
                 None => {
@@ -398,12 +398,11 @@ impl Core {
     }
 
     /// A message of the server's own is on its way: to streams that capture it, and to whoever listens.
-    fn route(&mut self, outgoing: Outgoing) {
+    fn route(&mut self, outgoing: Box<Outgoing>) {
         let now = self.now;
-        let Outgoing { to, message, delivery } = outgoing;
-        let captured = self.capture(now, &to, &message);
-        let heard = self.fan_out(&to, None, message);
-        if let Some((at, seq)) = delivery
+        let captured = self.capture(now, &outgoing.to, &outgoing.message);
+        let heard = self.fan_out(&outgoing.to, None, outgoing.message);
+        if let Some((at, seq)) = outgoing.delivery
             && !captured
             && !heard
         {

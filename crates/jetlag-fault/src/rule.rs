@@ -95,6 +95,11 @@ pub struct Match {
 }
 
 impl Match {
+    /// Whether it asks for what is in a message.
+    pub(crate) fn looks_inside(&self) -> bool {
+        self.header.is_some() || self.payload.is_some() || self.payload_contains.is_some()
+    }
+
     /// Whether all that is asked for holds.
     pub fn matches(&self, crossing: &Crossing<'_>) -> bool {
         let name = |wanted: &Option<Text>, found: Option<&str>| wanted.is_none() || wanted.as_deref() == found;

@@ -230,6 +230,11 @@ impl Rules {
         }
     }
 
+    /// Whether any rule asks for what is in a message: its headers, its payload.
+    pub fn look_inside(&self) -> bool {
+        self.entries.iter().any(|entry| !entry.cleared && entry.rule.matcher.looks_inside())
+    }
+
     /// What becomes of a crossing. To be asked once for each: rules count, and use up what they are limited to.
     pub fn evaluate(&mut self, now: Time, crossing: &Crossing<'_>) -> Verdict {
         let mut verdict = Verdict::default();

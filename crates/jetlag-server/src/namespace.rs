@@ -210,7 +210,7 @@ impl Namespace {
         self.set_cause(None);
         let peer = Observed::new(name.clone());
         let about = Description::connect(&peer);
-        let verdict = if self.has_rules { self.rules.evaluate(now, &about.crossing(None)) } else { Verdict::default() };
+        let verdict = if self.has_rules { self.rules.evaluate(now, &about.crossing(None, None)) } else { Verdict::default() };
         self.record_hits(&about, &verdict);
         let (answer, kind, rule) = match &verdict.fate {
             Fate::Pass => (Admission::In, Kind::Connected, None),
@@ -314,7 +314,9 @@ impl Namespace {
         if !self.has_rules {
             return self.input(Input::Publish { conn, message });
         }
-        let verdict = self.rules.evaluate(now, &about.crossing(Some(&message)));
+        let link = self.links.get(&conn).filter(|_| self.rules.look_inside());
+        let acknowledged = link.and_then(|link| about.acknowledged(&link.peer));
+        let verdict = self.rules.evaluate(now, &about.crossing(Some(&message), acknowledged));
         self.record_hits(&about, &verdict);
         if let Fate::Drop(rule) | Fate::Error(rule, _) = &verdict.fate {
             self.push(about.record(now, Kind::Lost).by_rule(rule.clone()));
@@ -352,7 +354,9 @@ impl Namespace {
         let received = link.peer.classify(sid, &message);
         let about = Description::down(&link.peer, &received, &message);
         let cause = self.server_cause.or(self.cause);
-        let mut verdict = if self.has_rules { self.rules.evaluate(now, &about.crossing(Some(&message))) } else { Verdict::default() };
+        let acknowledged = if self.rules.look_inside() { about.acknowledged(&link.peer) } else { None };
+        let crossing = about.crossing(Some(&message), acknowledged);
+        let mut verdict = if self.has_rules { self.rules.evaluate(now, &crossing) } else { Verdict::default() };
         if let Received::Answer { id, .. } = &received
             && let Some(rule) = link.lost_replies.get(id)
             && verdict.fate == Fate::Pass

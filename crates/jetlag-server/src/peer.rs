@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use jetlag_model::{AckToken, Message, Sid, StreamSeq, Text};
+use jetlag_model::{Headers, Message, Payload, Sid, StreamSeq, Text};
 use jetlag_sim::{Known, Peer, Received, Request, RequestId};
 
 /// How many unanswered requests, open pulls and messages are remembered of one client, each.
@@ -46,6 +46,14 @@ struct OpenPull {
     consumer: Text,
 }
 
+/// What is remembered of a message.
+#[derive(Debug)]
+struct Content {
+    subject: Text,
+    headers: Option<Headers>,
+    payload: Payload,
+}
+
 /// What is remembered of one connection.
 #[derive(Debug)]
 pub(crate) struct Observed {
@@ -54,7 +62,7 @@ pub(crate) struct Observed {
     requests: Memory<Text, (RequestId, Request)>,
     /// The latest pull of each inbox.
     pulls: Memory<Text, OpenPull>,
-    messages: Memory<(Text, Text, StreamSeq), Known>,
+    messages: Memory<(Text, Text, StreamSeq), Content>,
     next_request: u64,
     next_pull: u64,
 }
@@ -98,8 +106,8 @@ impl Observed {
         match received {
             Received::Delivery { token, .. } => {
                 let subject = message.subject.text().as_ref().into();
-                let known = Known { subject, headers: message.headers.clone(), payload: message.payload.clone() };
-                self.messages.insert((token.stream.clone(), token.consumer.clone(), token.stream_seq), known);
+                let content = Content { subject, headers: message.headers.clone(), payload: message.payload.clone() };
+                self.messages.insert((token.stream.clone(), token.consumer.clone(), token.stream_seq), content);
             }
             Received::Answer { .. } => {
                 self.requests.entries.remove(&*message.subject.text());
@@ -119,8 +127,9 @@ impl Peer for Observed {
         &self.name
     }
 
-    fn message_of(&self, token: &AckToken) -> Option<Known> {
-        self.messages.entries.get(&(token.stream.clone(), token.consumer.clone(), token.stream_seq)).cloned()
+    fn message_of(&self, stream: &Text, consumer: &Text, seq: StreamSeq) -> Option<Known<'_>> {
+        let Content { subject, headers, payload } = self.messages.entries.get(&(stream.clone(), consumer.clone(), seq))?;
+        Some(Known { subject, headers: headers.as_ref(), payload })
     }
 
     fn awaits(&self, reply: &str) -> bool {

@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use jetlag_core::ConnectOptions;
 use jetlag_model::{
-    AckKind, AckToken, Message, Payload, PullRequest, SeqMap, Sequence, Sid, Text, TextBuilder, Time, is_valid_filter, is_valid_literal,
+    AckKind, AckToken, Message, Payload, PullRequest, SeqMap, Sequence, Sid, StreamSeq, Text, TextBuilder, Time, is_valid_filter,
+    is_valid_literal,
 };
 
 use crate::crossing::{Known, MSG_ID, Peer};
@@ -572,9 +573,9 @@ impl Peer for Client {
         &self.name
     }
 
-    fn message_of(&self, token: &AckToken) -> Option<Known> {
-        let delivery = self.deliveries.message_of(token)?;
-        Some(Known { subject: delivery.subject.clone(), headers: delivery.headers.clone(), payload: delivery.payload.clone() })
+    fn message_of(&self, stream: &Text, consumer: &Text, seq: StreamSeq) -> Option<Known<'_>> {
+        let delivery = self.deliveries.message_of(stream, consumer, seq)?;
+        Some(Known { subject: &delivery.subject, headers: delivery.headers.as_ref(), payload: &delivery.payload })
     }
 
     fn awaits(&self, reply: &str) -> bool {
@@ -623,7 +624,9 @@ mod tests {
     #[test]
     fn a_reply_finds_its_request() {
         let mut client = Client::new("c".into(), ClientOptions::default());
-        for (number, reply) in [(1, "_INBOX.c.r.1"), (35, "_INBOX.c.r.z"), (36, "_INBOX.c.r.10"), (u64::MAX - 1, "_INBOX.c.r.3w5e11264sgse")] {
+        for (number, reply) in
+            [(1, "_INBOX.c.r.1"), (35, "_INBOX.c.r.z"), (36, "_INBOX.c.r.10"), (u64::MAX - 1, "_INBOX.c.r.3w5e11264sgse")]
+        {
             client.next_request = number;
             let (id, sent) = client.request(Message::new("a", b"")).unwrap();
             let asked = sent.message.and_then(|message| message.reply).map(|reply| reply.text().into_owned());

@@ -1,7 +1,7 @@
 //! What crosses a link, described for fault rules and for the trace: classification of frames in both directions.
 
 use jetlag_fault::{Crossing, CrossingKind, Verdict};
-use jetlag_model::{AckKind, AckToken, Address, DeliveryCount, Headers, Message, Payload, Sid, StreamSeq, Text, Time};
+use jetlag_model::{AckKind, AckToken, Address, DeliveryCount, Headers, Message, Sid, StreamSeq, Text, Time};
 use jetlag_trace::{Key, Kind, Place, Record};
 
 use crate::arrival::{PublishAnswer, stored_record};
@@ -16,8 +16,8 @@ pub trait Peer {
     /// The client's name.
     fn name(&self) -> &Text;
 
-    /// The message of which it got this delivery, or another.
-    fn message_of(&self, token: &AckToken) -> Option<Known>;
+    /// The message at this place of the stream, of which the consumer delivered it this, or another, time.
+    fn message_of(&self, stream: &Text, consumer: &Text, seq: StreamSeq) -> Option<Known<'_>>;
 
     /// Whether it waits for an answer at this reply subject.
     fn awaits(&self, reply: &str) -> bool;
@@ -33,20 +33,20 @@ pub trait Peer {
 }
 
 /// What a client knows of a message it got.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Known {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Known<'a> {
     /// The message's subject.
-    pub subject: Text,
+    pub subject: &'a Text,
     /// Its header.
-    pub headers: Option<Headers>,
+    pub headers: Option<&'a Headers>,
     /// Its payload.
-    pub payload: Payload,
+    pub payload: &'a [u8],
 }
 
-impl Known {
+impl Known<'_> {
     /// The message's id, if it has one.
     fn msg_id(&self) -> Option<Text> {
-        self.headers.as_ref()?.get(MSG_ID).map(Into::into)
+        self.headers?.get(MSG_ID).map(Into::into)
     }
 }
 
@@ -67,8 +67,6 @@ pub struct Description {
     code: Option<u16>,
     /// Of a pub ack for what was stored: whether it was a duplicate. Stream and sequence are there then, too.
     stored: Option<bool>,
-    /// Of an acknowledgement, the message that it is about.
-    acknowledged: Option<Known>,
 }
 
 impl Description {
@@ -86,20 +84,18 @@ impl Description {
             pull: None,
             code: None,
             stored: None,
-            acknowledged: None,
         }
     }
 
     fn of_delivery(kind: CrossingKind, client: &dyn Peer, token: &AckToken) -> Description {
-        let known = client.message_of(token);
+        let known = client.message_of(&token.stream, &token.consumer, token.stream_seq);
         Description {
             stream: Some(token.stream.clone()),
             consumer: Some(token.consumer.clone()),
-            subject: known.as_ref().map(|known| known.subject.clone()),
+            subject: known.map(|known| known.subject.clone()),
             stream_seq: Some(token.stream_seq),
             delivery_count: Some(token.delivery_count),
-            name: known.as_ref().and_then(Known::msg_id),
-            acknowledged: known,
+            name: known.and_then(|known| known.msg_id()),
             ..Description::new(kind, client)
         }
     }
@@ -143,13 +139,7 @@ impl Description {
         if api.starts_with("CONSUMER.MSG.NEXT.") {
             return Description { stream, consumer, name: pull.clone(), pull, ..Description::new(CrossingKind::Pull, client) };
         }
-        Description {
-            stream,
-            consumer,
-            subject: Some(subject.clone()),
-            answered,
-            ..Description::new(CrossingKind::Api, client)
-        }
+        Description { stream, consumer, subject: Some(subject.clone()), answered, ..Description::new(CrossingKind::Api, client) }
     }
 
     /// A message that a client is about to get.
@@ -209,8 +199,22 @@ impl Description {
         Some(stored_record(at, Place::client(self.client.clone()), Some(stream), duplicate, seq))
     }
 
-    /// As fault rules look at it; `message` is what was described, which for an attempt to connect is none.
-    pub fn crossing<'a>(&'a self, message: Option<&'a Message>) -> Crossing<'a> {
+    /// Of an acknowledgement or the confirmation of one, the message that it is about.
+    pub fn acknowledged<'p>(&self, client: &'p dyn Peer) -> Option<Known<'p>> {
+        match self.kind {
+            CrossingKind::Ack
+            | CrossingKind::Nak
+            | CrossingKind::InProgress
+            | CrossingKind::Term
+            | CrossingKind::Next
+            | CrossingKind::AckReply => client.message_of(self.stream.as_ref()?, self.consumer.as_ref()?, self.stream_seq?),
+            _ => None,
+        }
+    }
+
+    /// As fault rules look at it: what was described, which for an attempt to connect is no message, and what [`Description::acknowledged`] says,
+    /// if rules look inside at all.
+    pub fn crossing<'a>(&'a self, message: Option<&'a Message>, acknowledged: Option<Known<'a>>) -> Crossing<'a> {
         let payload: &[u8] = message.map_or(&[], |message| &message.payload);
         let (headers, content) = match self.kind {
             CrossingKind::Publish
@@ -219,11 +223,7 @@ impl Description {
             | CrossingKind::ApiReply
             | CrossingKind::Advisory
             | CrossingKind::Message => (message.and_then(|message| message.headers.as_ref()), Some(payload)),
-            // What else crosses has nothing of a message, but of the one that it acknowledges.
-            _ => {
-                let known = self.acknowledged.as_ref();
-                (known.and_then(|known| known.headers.as_ref()), known.map(|known| &*known.payload))
-            }
+            _ => (acknowledged.and_then(|known| known.headers), acknowledged.map(|known| known.payload)),
         };
         Crossing {
             kind: self.kind,

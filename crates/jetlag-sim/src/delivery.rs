@@ -160,7 +160,7 @@ impl Deliveries {
             self.forget_oldest();
         }
         let number = self.forgotten + self.all.len();
-        let at = match self.place(&delivery.token) {
+        let at = match self.place(&delivery.token.stream, &delivery.token.consumer) {
             Ok(at) => at,
             Err(at) => {
                 let AckToken { stream, consumer, .. } = (*delivery.token).clone();
@@ -178,7 +178,7 @@ impl Deliveries {
 
     fn forget_oldest(&mut self) {
         let Some(oldest) = self.all.pop_front() else { return };
-        if let Ok(at) = self.place(&oldest.token) {
+        if let Ok(at) = self.place(&oldest.token.stream, &oldest.token.consumer) {
             let (seq, by_seq) = (oldest.token.stream_seq, &mut self.consumers[at].by_seq);
             match by_seq.get_mut(seq) {
                 Some(attempts) if !attempts.more.is_empty() => attempts.first = attempts.more.remove(0),
@@ -189,15 +189,15 @@ impl Deliveries {
     }
 
     /// Where a consumer is, or belongs.
-    fn place(&self, token: &AckToken) -> Result<usize, usize> {
+    fn place(&self, stream: &Text, consumer: &Text) -> Result<usize, usize> {
         // Most clients get from one.
         if let [only] = self.consumers.as_slice()
-            && only.consumer == token.consumer
-            && only.stream == token.stream
+            && only.consumer == *consumer
+            && only.stream == *stream
         {
             return Ok(0);
         }
-        self.consumers.binary_search_by(|known| (&*known.stream, &*known.consumer).cmp(&(&*token.stream, &*token.consumer)))
+        self.consumers.binary_search_by(|known| (&*known.stream, &*known.consumer).cmp(&(&**stream, &**consumer)))
     }
 
     fn numbered(&self, number: usize) -> &Delivery {
@@ -205,8 +205,8 @@ impl Deliveries {
     }
 
     /// The first delivery of a message, if there was one.
-    pub(crate) fn message_of(&self, token: &AckToken) -> Option<&Delivery> {
-        let first = self.consumers[self.place(token).ok()?].attempts(token.stream_seq).next();
+    pub(crate) fn message_of(&self, stream: &Text, consumer: &Text, seq: StreamSeq) -> Option<&Delivery> {
+        let first = self.consumers[self.place(stream, consumer).ok()?].attempts(seq).next();
         first.map(|number| self.numbered(number))
     }
 
@@ -311,6 +311,6 @@ mod tests {
         let error = known.find(&client, &1.into()).unwrap_err().to_string();
         assert_eq!(error, "w1 has got no delivery 1; the last it got is S/C:200000#1, and it remembers 100000");
         assert_eq!(known.find(&client, &2.into()).map(|found| found.token.stream_seq), Ok(StreamSeq(2)));
-        assert_eq!(known.message_of(&delivery("C", 1, 1).token), None);
+        assert_eq!(known.message_of(&"S".into(), &"C".into(), StreamSeq(1)), None);
     }
 }

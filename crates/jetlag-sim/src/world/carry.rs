@@ -32,13 +32,15 @@ impl<B: Backend> World<B> {
 
     fn carry_up(&mut self, member: usize, message: Message) -> Result<Sent, WorldError> {
         let now = self.backend.now();
-        let about = Description::up(&self.members[member].client, &message);
+        let client = &self.members[member].client;
+        let about = Description::up(client, &message);
         let Some(conn) = self.members[member].conn() else {
             self.push(about.record(now, Kind::Failed).with(Key::Description, NOT_CONNECTED));
             self.forget_reply(member, &message);
             return Ok(Sent::Failed(NOT_CONNECTED.into()));
         };
-        let verdict = self.rules.evaluate(now, &about.crossing(Some(&message)));
+        let acknowledged = if self.rules.look_inside() { about.acknowledged(client) } else { None };
+        let verdict = self.rules.evaluate(now, &about.crossing(Some(&message), acknowledged));
         self.record_hits(&about, &verdict);
         match &verdict.fate {
             Fate::Error(rule, text) => {
@@ -81,7 +83,8 @@ impl<B: Backend> World<B> {
             return Ok(());
         }
         let about = Description::down(client, &received, &message);
-        let mut verdict = self.rules.evaluate(now, &about.crossing(Some(&message)));
+        let acknowledged = if self.rules.look_inside() { about.acknowledged(client) } else { None };
+        let mut verdict = self.rules.evaluate(now, &about.crossing(Some(&message), acknowledged));
         if let Received::Answer { id, .. } = &received
             && let Some(rule) = self.members[member].lost_replies.get(*id)
             && verdict.fate == Fate::Pass

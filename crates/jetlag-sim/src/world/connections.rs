@@ -56,7 +56,7 @@ impl<B: Backend> World<B> {
         }
         let now = self.now();
         let about = Description::connect(&self.members[member].client);
-        let verdict = self.rules.evaluate(now, &about.crossing(None));
+        let verdict = self.rules.evaluate(now, &about.crossing(None, None));
         self.record_hits(&about, &verdict);
         let returns = self.members[member].client.options().reconnect;
         let refusal = match verdict.fate {

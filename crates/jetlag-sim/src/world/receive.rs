@@ -48,9 +48,9 @@ impl<B: Backend> World<B> {
         }
         self.act_once_answered(member, passage.then)?;
         let Some(worker) = touched else { return Ok(()) };
-        match (refused, self.workers[worker].pull().cloned()) {
-            (true, Some(pull)) => self.pull_again_later(worker, &pull),
-            _ => self.notice_pull_end(worker),
+        match self.workers[worker].pull().filter(|_| refused).cloned() {
+            Some(pull) => self.pull_again_later(worker, &pull),
+            None => self.notice_pull_end(worker),
         }
         self.work(worker)
     }
