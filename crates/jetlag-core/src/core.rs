@@ -398,6 +398,7 @@ impl Core {
     }
 
     /// A message of the server's own is on its way: to streams that capture it, and to whoever listens.
+    #[expect(clippy::boxed_local, reason = "out of its box it would be moved once more, and every message of the server's goes this way")]
     fn route(&mut self, outgoing: Box<Outgoing>) {
         let now = self.now;
         let captured = self.capture(now, &outgoing.to, &outgoing.message);

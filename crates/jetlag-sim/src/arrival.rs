@@ -56,6 +56,7 @@ pub(crate) fn got(at: Time, client: &Text, token: &AckToken, pull: Option<&Text>
         (Key::Pull, pull.cloned().unwrap_or_default().into()),
     ];
     if pull.is_none() {
+        // A push consumer's message answers no pull.
         fields.pop();
     }
     let mut got = Record::of(at, Place::client(client.clone()), Kind::Got, fields);
