@@ -420,7 +420,9 @@ impl Core {
             self.hand_out(to, message.clone());
         }
         self.hearers = to;
-        last.map(|last| self.hand_out(last, message)).is_some()
+        let Some(last) = last else { return false };
+        self.hand_out(last, message);
+        true
     }
 
     fn hand_out(&mut self, (conn, sid): (ConnId, Sid), mut message: Message) {

@@ -30,18 +30,15 @@ impl Rule {
     /// slowness needs a delivery, and a partition needs its direction. Who means an attempt to connect says so; what a partition makes of one is
     /// [`Rules::connects`](crate::Rules::connects) to say.
     pub fn is_about(&self, crossing: &Crossing<'_>) -> bool {
-        // Most rules name a kind, and most crossings are of another.
-        if self.matcher.kind.is_some_and(|kind| kind != crossing.kind) {
-            return false;
-        }
-        let possible = match &self.effect {
+        let possible = || match &self.effect {
             Effect::ReplyLost => crossing.answered && crossing.kind.reply().is_some(),
             Effect::Error(_) => crossing.direction() == Direction::Up,
             Effect::Slow { .. } => crossing.kind == CrossingKind::Delivery,
             Effect::Partition(partition) => partition.cuts(crossing.direction()),
             _ => true,
         };
-        possible && self.may_mean(crossing.kind) && self.matcher.matches(crossing)
+        // Most rules name a kind, and most crossings are of another: that is asked first.
+        self.matcher.matches(crossing) && self.may_mean(crossing.kind) && possible()
     }
 
     /// Whether crossings of this kind are put to it at all: attempts to connect only where it asks for them.

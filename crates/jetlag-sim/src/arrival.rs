@@ -15,7 +15,7 @@ use crate::client::{PIN, Request};
 pub fn arrival(at: Time, client: &Text, received: &Received, message: &Message) -> Option<Record> {
     let record = |kind| Record::new(at, Place::client(client.clone()), kind);
     Some(match received {
-        Received::Delivery { token, pull } => got(at, client, token, pull.as_ref(), message),
+        Received::Delivery { token, pull } => got_record(at, client, token, pull.as_ref(), message),
         Received::Status { code: 503, pull, .. } => with_status(record(Kind::NoResponders), message, pull.as_ref()),
         Received::Status { code, text, pull } => {
             with_status(record(Kind::Status).with(Key::Code, *code).with(Key::Description, text.as_str()), message, pull.as_ref())
@@ -43,7 +43,7 @@ pub fn arrival(at: Time, client: &Text, received: &Received, message: &Message) 
 
 /// The record of a delivery that reached its client.
 #[inline]
-pub(crate) fn got(at: Time, client: &Text, token: &AckToken, pull: Option<&Text>, message: &Message) -> Record {
+pub(crate) fn got_record(at: Time, client: &Text, token: &AckToken, pull: Option<&Text>, message: &Message) -> Record {
     let mut fields = vec![
         (Key::Stream, (&token.stream).into()),
         (Key::Consumer, (&token.consumer).into()),

@@ -6,7 +6,7 @@ use jetlag_model::{AckToken, Message, Sid, Text};
 use jetlag_trace::{Kind, Place, Record};
 
 use super::{Passage, World};
-use crate::arrival::{arrival, got, is_nobody};
+use crate::arrival::{arrival, got_record, is_nobody};
 use crate::client::{Request, RequestId};
 use crate::{Backend, Delivery, Received, Sent, WorldError, client};
 
@@ -22,7 +22,7 @@ impl<B: Backend> World<B> {
         let now = self.backend.now();
         let name = self.members[member].client.name();
         let record = match &received {
-            Received::Delivery { token, pull } => Some(got(now, name, token, pull.as_ref(), message)),
+            Received::Delivery { token, pull } => Some(got_record(now, name, token, pull.as_ref(), message)),
             // Most answers were read when they began to cross the link.
             Received::Answer { request: Request::Publish { .. }, .. } => passage.about.as_ref().and_then(|about| about.stored_record(now)),
             _ => None,
