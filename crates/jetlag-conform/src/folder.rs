@@ -43,13 +43,9 @@ impl OwnFolder {
     }
 }
 
-fn lock_file(folder: &Path) -> io::Result<File> {
-    OpenOptions::new().create(true).truncate(false).write(true).open(folder.join(LOCK))
-}
-
-/// Locks a folder that was just made.
+/// Locks a folder that was just made. The lock file is the first thing in it, and nobody else ever makes one.
 fn hold(folder: &Path) -> io::Result<File> {
-    let lock = lock_file(folder)?;
+    let lock = File::create_new(folder.join(LOCK))?;
     match lock.lock() {
         // Where there are no locks, nothing is ever taken for left over.
         Err(error) if error.kind() == io::ErrorKind::Unsupported => Ok(lock),
@@ -60,17 +56,34 @@ fn hold(folder: &Path) -> io::Result<File> {
 
 /// Removes the folders that nobody holds.
 fn sweep(parent: &Path, prefix: &str) {
-    // What can not be looked at or removed stays: it is not ours, or its owner's keeper is at it.
     let entries = parent.read_dir().into_iter().flatten().flatten();
     for entry in entries.filter(|entry| entry.file_name().to_str().is_some_and(|name| name.starts_with(prefix))) {
-        let folder = entry.path();
-        if entry.file_type().is_ok_and(|kind| kind.is_dir())
-            && let Ok(lock) = lock_file(&folder)
-            && lock.try_lock().is_ok()
-        {
-            let _ = fs::remove_dir_all(&folder);
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            // What can not be looked at or removed stays: it is not ours, or its owner's keeper is at it.
+            let _ = remove_unheld(&entry.path());
         }
     }
+}
+
+/// Removes a folder, unless someone holds it.
+///
+/// Who makes a folder can come to any point of this: either they find that it is gone, or they have it.
+fn remove_unheld(folder: &Path) -> io::Result<()> {
+    // An empty one was just made, or its owner died before it was locked.
+    match fs::remove_dir(folder) {
+        Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty => {}
+        done => return done,
+    }
+    // What is not empty once had a lock file: where that is gone, someone has begun to remove it all.
+    let _lock = match OpenOptions::new().write(true).open(folder.join(LOCK)) {
+        Ok(lock) => {
+            lock.try_lock()?;
+            Some(lock)
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+        Err(error) => return Err(error),
+    };
+    fs::remove_dir_all(folder)
 }
 
 #[cfg(test)]
@@ -91,6 +104,7 @@ mod tests {
         fs::create_dir_all(parent.path().join("own-dead/store")).unwrap();
         fs::write(parent.path().join("own-dead").join(LOCK), "").unwrap();
         fs::create_dir(parent.path().join("own-half-made")).unwrap();
+        fs::create_dir_all(parent.path().join("own-half-removed/store")).unwrap();
         fs::create_dir(parent.path().join("other")).unwrap();
         fs::write(parent.path().join("own-file"), "").unwrap();
         let second = OwnFolder::new(parent.path(), "own-").unwrap();
