@@ -314,8 +314,7 @@ impl Namespace {
         if !self.has_rules {
             return self.input(Input::Publish { conn, message });
         }
-        let link = self.links.get(&conn).filter(|_| self.rules.look_inside());
-        let acknowledged = link.and_then(|link| about.acknowledged(&link.peer));
+        let acknowledged = self.links.get(&conn).and_then(|link| about.acknowledged(&link.peer, &self.rules));
         let verdict = self.rules.evaluate(now, &about.crossing(Some(&message), acknowledged));
         self.record_hits(&about, &verdict);
         if let Fate::Drop(rule) | Fate::Error(rule, _) = &verdict.fate {
@@ -354,7 +353,7 @@ impl Namespace {
         let received = link.peer.classify(sid, &message);
         let about = Description::down(&link.peer, &received, &message);
         let cause = self.server_cause.or(self.cause);
-        let acknowledged = if self.rules.look_inside() { about.acknowledged(&link.peer) } else { None };
+        let acknowledged = about.acknowledged(&link.peer, &self.rules);
         let crossing = about.crossing(Some(&message), acknowledged);
         let mut verdict = if self.has_rules { self.rules.evaluate(now, &crossing) } else { Verdict::default() };
         if let Received::Answer { id, .. } = &received

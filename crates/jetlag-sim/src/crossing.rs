@@ -1,6 +1,6 @@
 //! What crosses a link, described for fault rules and for the trace: classification of frames in both directions.
 
-use jetlag_fault::{Crossing, CrossingKind, Verdict};
+use jetlag_fault::{Crossing, CrossingKind, Rules, Verdict};
 use jetlag_model::{AckKind, AckToken, Address, DeliveryCount, Headers, Message, Sid, StreamSeq, Text, Time};
 use jetlag_trace::{Key, Kind, Place, Record};
 
@@ -199,9 +199,10 @@ impl Description {
         Some(stored_record(at, Place::client(self.client.clone()), Some(stream), duplicate, seq))
     }
 
-    /// Of an acknowledgement or the confirmation of one, the message that it is about.
-    pub fn acknowledged<'p>(&self, client: &'p dyn Peer) -> Option<Known<'p>> {
+    /// Of an acknowledgement or the confirmation of one, the message that it is about; none where no rule looks inside.
+    pub fn acknowledged<'p>(&self, client: &'p dyn Peer, rules: &Rules) -> Option<Known<'p>> {
         match self.kind {
+            _ if !rules.look_inside() => None,
             CrossingKind::Ack
             | CrossingKind::Nak
             | CrossingKind::InProgress
@@ -212,8 +213,7 @@ impl Description {
         }
     }
 
-    /// As fault rules look at it: what was described, which for an attempt to connect is no message, and what [`Description::acknowledged`] says,
-    /// if rules look inside at all.
+    /// As fault rules look at it: what was described, which for an attempt to connect is no message, and what [`Description::acknowledged`] says.
     pub fn crossing<'a>(&'a self, message: Option<&'a Message>, acknowledged: Option<Known<'a>>) -> Crossing<'a> {
         let payload: &[u8] = message.map_or(&[], |message| &message.payload);
         let (headers, content) = match self.kind {

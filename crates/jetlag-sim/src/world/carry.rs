@@ -39,7 +39,7 @@ impl<B: Backend> World<B> {
             self.forget_reply(member, &message);
             return Ok(Sent::Failed(NOT_CONNECTED.into()));
         };
-        let acknowledged = if self.rules.look_inside() { about.acknowledged(client) } else { None };
+        let acknowledged = about.acknowledged(client, &self.rules);
         let verdict = self.rules.evaluate(now, &about.crossing(Some(&message), acknowledged));
         self.record_hits(&about, &verdict);
         match &verdict.fate {
@@ -83,7 +83,7 @@ impl<B: Backend> World<B> {
             return Ok(());
         }
         let about = Description::down(client, &received, &message);
-        let acknowledged = if self.rules.look_inside() { about.acknowledged(client) } else { None };
+        let acknowledged = about.acknowledged(client, &self.rules);
         let mut verdict = self.rules.evaluate(now, &about.crossing(Some(&message), acknowledged));
         if let Received::Answer { id, .. } = &received
             && let Some(rule) = self.members[member].lost_replies.get(*id)
